@@ -1,0 +1,178 @@
+"""HiGHS, spoken to in arrays: hand-off, options, progress, interruption, and what its status words mean.
+
+Statuses are kept apart: ``optimal`` (gap closed), ``within gap``, ``feasible at time limit``, ``interrupted``,
+``infeasible``, ``no incumbent`` (time limit without a solution) and ``failed``.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import highspy
+import numpy as np
+
+from optimizer.model.matrix import Matrix
+
+Progress = Callable[[dict[str, object]], None]
+
+#: A gap this small is a closed gap: it is what HiGHS' own tolerances can tell.
+CLOSED_GAP = 1e-6
+
+
+@dataclass(frozen=True)
+class Options:
+    """Solver options that a user may set."""
+
+    gap: float = 0.005
+    time_limit: float | None = None
+    threads: int | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What HiGHS returned: status in our words, column values, bound and row duals where they exist."""
+
+    status: str
+    x: np.ndarray | None
+    objective: float
+    bound: float
+    row_dual: np.ndarray | None = None
+
+
+@dataclass
+class Interrupt:
+    """Set when the user asks to stop (Ctrl-C); HiGHS looks at it in its callbacks."""
+
+    asked: bool = field(default=False)
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Turn SIGINT into a request to stop, while in the main thread."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = signal.signal(signal.SIGINT, lambda *_: setattr(self, "asked", True))
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+
+def hand_off(matrix: Matrix, options: Options) -> highspy.Highs:
+    """Pass the matrix to HiGHS."""
+    solver = highspy.Highs()
+    solver.setOptionValue("output_flag", False)
+    solver.setOptionValue("mip_rel_gap", options.gap)
+    solver.setOptionValue("random_seed", options.seed)
+    if options.time_limit is not None:
+        solver.setOptionValue("time_limit", float(options.time_limit))
+    if options.threads is not None:
+        solver.setOptionValue("threads", options.threads)
+    lp = highspy.HighsLp()
+    lp.num_row_, lp.num_col_ = matrix.a.shape
+    lp.col_cost_ = matrix.objective
+    lp.offset_ = float(matrix.cost_offset.sum())
+    lp.col_lower_, lp.col_upper_ = matrix.lower, matrix.upper
+    lp.row_lower_, lp.row_upper_ = matrix.row_lower, matrix.row_upper
+    lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
+    lp.a_matrix_.start_ = matrix.a.indptr
+    lp.a_matrix_.index_ = matrix.a.indices
+    lp.a_matrix_.value_ = matrix.a.data
+    if matrix.integer.any():
+        kinds = np.where(matrix.integer, highspy.HighsVarType.kInteger, highspy.HighsVarType.kContinuous)
+        lp.integrality_ = list(kinds)
+    if solver.passModel(lp) == highspy.HighsStatus.kError:
+        raise RuntimeError("HiGHS did not accept the model")
+    return solver
+
+
+def run(solver: highspy.Highs, matrix: Matrix, interrupt: Interrupt, progress: Progress | None = None) -> Answer:
+    """Solve, reporting progress and obeying an interrupt."""
+    _watch(solver, interrupt, progress)
+    with interrupt.listening():
+        solver.run()
+    return _answer(solver, matrix, interrupt)
+
+
+def _watch(solver: highspy.Highs, interrupt: Interrupt, progress: Progress | None) -> None:
+    def stop(event: highspy.HighsCallbackEvent) -> None:
+        if interrupt.asked:
+            event.interrupt()
+
+    for callback in (solver.cbMipInterrupt, solver.cbSimplexInterrupt, solver.cbIpmInterrupt):
+        callback.subscribe(stop)
+    if progress is None:
+        return
+    started = time.perf_counter()
+
+    def report(event: highspy.HighsCallbackEvent) -> None:
+        data = event.data_out
+        found = np.isfinite(data.mip_primal_bound) and abs(data.mip_primal_bound) < 1e20
+        progress(
+            {
+                "stage": "solve",
+                "elapsed": time.perf_counter() - started,
+                "objective_usd": data.mip_primal_bound * 1e6 if found else None,
+                "bound_usd": data.mip_dual_bound * 1e6 if np.isfinite(data.mip_dual_bound) else None,
+                "gap": data.mip_gap if found else None,
+            }
+        )
+
+    solver.cbMipLogging.subscribe(report)
+
+
+def _answer(solver: highspy.Highs, matrix: Matrix, interrupt: Interrupt) -> Answer:
+    model, info = solver.getModelStatus(), solver.getInfo()
+    kinds = highspy.HighsModelStatus
+    feasible = info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
+    x = np.asarray(solver.getSolution().col_value) if feasible else None
+    whole = bool(matrix.integer.any())
+    objective = info.objective_function_value if feasible else np.nan
+    bound = info.mip_dual_bound if whole else (objective if model == kinds.kOptimal else -np.inf)
+    if model == kinds.kOptimal:
+        gap = relative_gap(objective, bound)
+        return Answer("optimal" if gap <= CLOSED_GAP else "within gap", x, objective, bound)
+    if model == kinds.kInfeasible:
+        return Answer("infeasible", None, np.nan, np.nan)
+    if interrupt.asked or model == kinds.kInterrupt:
+        return Answer("interrupted", x, objective, bound)
+    if model in (kinds.kTimeLimit, kinds.kIterationLimit, kinds.kSolutionLimit):
+        return Answer("no incumbent" if x is None else "feasible at time limit", x, objective, bound)
+    return Answer("failed: " + solver.modelStatusToString(model), None, np.nan, np.nan)
+
+
+def relative_gap(objective: float, bound: float) -> float:
+    """(objective - bound) / |objective|, 0 where they meet.
+
+    >>> relative_gap(100.0, 99.0)
+    0.01
+    """
+    if not np.isfinite(bound):
+        return float("inf")
+    return max(0.0, objective - bound) / max(abs(objective), 1e-9)
+
+
+def fix_and_polish(matrix: Matrix, answer: Answer, options: Options) -> Answer:
+    """Round the whole numbers, fix them and solve the LP that is left: a clean solution with marginal values.
+
+    Returns the given answer unchanged if the LP cannot be solved (the checker decides then).
+    """
+    if answer.x is None or not matrix.integer.any():
+        return answer
+    fixed = np.round(answer.x[matrix.integer])
+    solver = hand_off(matrix, Options(threads=options.threads, seed=options.seed))
+    index = np.flatnonzero(matrix.integer).astype(np.int32)
+    solver.changeColsIntegrality(len(index), index, np.full(len(index), highspy.HighsVarType.kContinuous.value, np.uint8))
+    solver.changeColsBounds(len(index), index, fixed, fixed)
+    solver.run()
+    if solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+        return answer
+    solution = solver.getSolution()
+    objective = solver.getInfo().objective_function_value
+    return Answer(answer.status, np.asarray(solution.col_value), objective, answer.bound, np.asarray(solution.row_dual))

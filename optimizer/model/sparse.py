@@ -1,0 +1,53 @@
+"""Small helpers to group index tuples, so that rules can sum over exactly the members that exist."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable
+from typing import TypeVar
+
+import pyomo.environ as pyo
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+def group(rows: Iterable[V], key: Callable[[V], K]) -> dict[K, list[V]]:
+    """Group rows by a key, keeping their order.
+
+    >>> group([1, 2, 3, 4], lambda i: i % 2)
+    {1: [1, 3], 0: [2, 4]}
+    """
+    groups: dict[K, list[V]] = {}
+    for row in rows:
+        groups.setdefault(key(row), []).append(row)
+    return groups
+
+
+def constrain(*index: pyo.Set, rule: Callable[..., object], doc: str = "") -> pyo.Constraint:
+    """An indexed constraint; without a rule where an index set is empty, as Pyomo cannot make a template then."""
+    return pyo.Constraint(*index, rule=_tolerant(rule) if _filled(index) else None, doc=doc)
+
+
+def _tolerant(rule: Callable[..., object]) -> Callable[..., object]:
+    """The plain route evaluates a row without variables to True or False; say so in Pyomo's words."""
+
+    def checked(*arguments: object) -> object:
+        row = rule(*arguments)
+        if row is True:
+            return pyo.Constraint.Feasible
+        return pyo.Constraint.Infeasible if row is False else row
+
+    return checked
+
+
+def cost_term(*index: pyo.Set, rule: Callable[..., object]) -> pyo.Objective:
+    """A named cost term over (place, year), M$ a year (capital terms: present value; see build).
+
+    Write a multiplier inside the sum, ``sum(a * x[i] for i in S)``: Pyomo 6.10 drops it from a template whose whole
+    body is ``a * sum(...)`` or ``-sum(...)``.
+    """
+    return pyo.Objective(*index, rule=rule if _filled(index) else None)
+
+
+def _filled(index: tuple[pyo.Set, ...]) -> bool:
+    return all(len(members) > 0 for members in index)
