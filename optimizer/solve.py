@@ -1,0 +1,189 @@
+"""Solve an instance: build, hand off to HiGHS, read the answer back, check it, and say exactly what it is."""
+
+from __future__ import annotations
+
+import platform
+import resource
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+from pyomo.common.errors import InfeasibleConstraintException
+
+from optimizer import highs
+from optimizer.accounts import Accounts
+from optimizer.check import CheckError, check
+from optimizer.instance import Instance
+from optimizer.model.build import build
+from optimizer.model.data import MILLION
+from optimizer.model.matrix import Matrix, ScalingError, compile_matrix
+from optimizer.model.solution import Solution
+from optimizer.plan import TABLES, Plan
+from optimizer.results import Reading, operating_tables
+
+Progress = Callable[[dict[str, Any]], None]
+
+
+class SolveError(RuntimeError):
+    """No plan came out; the message says why and what to do."""
+
+
+class Infeasible(SolveError):
+    """No plan meets all limits of the instance."""
+
+
+class NoIncumbent(SolveError):
+    """The time limit came before the first plan."""
+
+
+class SolverFailure(SolveError):
+    """The solver failed, or its answer did not stand up."""
+
+
+class Interrupted(SolveError):
+    """Stopped by the user before the first plan."""
+
+
+class Stopwatch:
+    """Seconds spent in each stage, and a word about each to whoever listens."""
+
+    def __init__(self, progress: Progress | None) -> None:
+        self.seconds: dict[str, float] = {}
+        self._progress = progress
+        self._started = time.perf_counter()
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        if self._progress:
+            self._progress({"stage": name, "elapsed": time.perf_counter() - self._started})
+        started = time.perf_counter()
+        yield
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started
+
+
+def solve(
+    instance: Instance,
+    *,
+    gap: float = 0.005,
+    time_limit: float | None = None,
+    threads: int | None = None,
+    progress: Progress | None = None,
+    templates: bool = True,
+) -> Plan:
+    """Solve an instance at its chosen resolution.
+
+    Parameters
+    ----------
+    instance
+        A validated instance.
+    gap
+        Relative gap at which to stop, (objective - bound) / |objective|.
+    time_limit
+        Seconds of solving; None for no limit.
+    threads
+        Threads of the solver; None leaves it to HiGHS.
+    progress
+        Called with events: ``stage``, ``elapsed`` (s) and, while solving, ``objective_usd``, ``bound_usd``, ``gap``.
+    templates
+        Build through Pyomo's templates (fast) or row by row.
+
+    Raises
+    ------
+    Infeasible, NoIncumbent, SolverFailure, Interrupted
+        When there is no plan.
+    CheckError
+        When the plan breaks a limit or its figures do not add up.
+    """
+    watch = Stopwatch(progress)
+    options = highs.Options(gap=gap, time_limit=time_limit, threads=threads)
+    matrix, solution, answer = _answer(instance, options, watch, progress, templates)
+    with watch.stage("results"):
+        reading = Reading(solution)
+        tables = operating_tables(reading) | Accounts(reading).tables()
+        plan = _plan(instance, answer, {name: tables[name] for name in TABLES}, _manifest(matrix, options, watch))
+    return _checked(plan, watch)
+
+
+def _answer(
+    instance: Instance, options: highs.Options, watch: Stopwatch, progress: Progress | None, templates: bool
+) -> tuple[Matrix, Solution, highs.Answer]:
+    try:
+        with watch.stage("build"):
+            model = build(instance, templates=templates)
+        with watch.stage("hand-off"):
+            matrix = compile_matrix(model)
+            solver = highs.hand_off(matrix, options)
+    except InfeasibleConstraintException as error:
+        raise Infeasible(f"no plan meets all limits: {error}") from None
+    except ScalingError as error:
+        raise SolverFailure(str(error)) from None
+    with watch.stage("solve"):
+        answer = highs.run(solver, matrix, highs.Interrupt(), progress)
+        _refuse_no_answer(answer)
+        answer = highs.fix_and_polish(matrix, answer, options)
+    assert answer.x is not None
+    return matrix, Solution(model.data, matrix, answer.x), answer
+
+
+def _refuse_no_answer(answer: highs.Answer) -> None:
+    if answer.status == "infeasible":
+        raise Infeasible(
+            "no plan meets all limits of the instance. Usual causes: compute floors above what POI and plant can serve by "
+            "then, lead times later than the ramp, a budget or adequacy rule that cannot be met; relax one with --set and try again"
+        )
+    if answer.status == "no incumbent":
+        raise NoIncumbent("the time limit came before the first plan: allow more time, or solve a coarser resolution first")
+    if answer.x is None and answer.status == "interrupted":
+        raise Interrupted("stopped before the first plan was found; nothing was written")
+    if answer.x is None:
+        raise SolverFailure(f"the solver {answer.status}: try a coarser resolution and report the instance if it persists")
+
+
+def _plan(instance: Instance, answer: highs.Answer, tables: dict[str, Any], manifest: dict[str, Any]) -> Plan:
+    objective = float(tables["costs"]["present_value_usd"].sum())
+    bound = float(answer.bound * MILLION) if np.isfinite(answer.bound) else min(objective, 0.0)
+    gap = highs.relative_gap(objective, bound)
+    status = answer.status
+    if status == "optimal" and gap > highs.CLOSED_GAP:
+        status = "within gap"
+    return Plan(instance, status, objective, bound, gap, tables, manifest)
+
+
+def _checked(plan: Plan, watch: Stopwatch) -> Plan:
+    """The plan with its checks in the manifest; a violation is an error."""
+    with watch.stage("check"):
+        report = check(plan)
+    if not report.ok:
+        raise CheckError(report)
+    manifest = {**plan.manifest, "checks": report.as_dict(), "seconds": watch.seconds, "peak_memory_mb": _peak_memory_mb()}
+    return Plan(plan.instance, plan.status, plan.objective_usd, plan.bound_usd, plan.gap, plan.tables, manifest)
+
+
+def _peak_memory_mb() -> float:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1024 * 1024 if platform.system() == "Darwin" else 1024)
+
+
+def _manifest(matrix: Matrix, options: highs.Options, watch: Stopwatch) -> dict[str, Any]:
+    least, most = matrix.coefficient_range()
+    packages = ("community-plan-optimizer", "pyomo", "highspy", "numpy", "pandas", "pydantic")
+    return {
+        "rows": int(matrix.a.shape[0]),
+        "columns": int(matrix.a.shape[1]),
+        "integers": int(matrix.integer.sum()),
+        "nonzeros": int(matrix.a.nnz),
+        "coefficient_range": [least, most],
+        "options": {"gap": options.gap, "time_limit": options.time_limit, "threads": options.threads, "seed": options.seed},
+        "versions": {"python": platform.python_version(), **{p: _version(p) for p in packages}},
+        "seconds": watch.seconds,
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except ModuleNotFoundError:
+        return "not installed"
