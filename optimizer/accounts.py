@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from optimizer import finance
-from optimizer.model import investment, stranding
+from optimizer.model import capital, stranding
 from optimizer.model.data import MILLION, Data, Resource
 from optimizer.model.matrix import CAPITAL_COSTS
 from optimizer.model.rates import exposed_load
@@ -58,7 +58,13 @@ class Accounts:
             metered = max(peaks[str(p)] for p in group["period"])
             months = float(group["months"].iloc[0])
             demand = max(metered, tariff.ratchet_share * annual, minimum)
-            row = {"site": site, "utility": data.sites[site].utility, "year": year, "billing_month": month, "months": months}
+            row = {
+                "site": site,
+                "utility": data.sites[site].utility,
+                "year": year,
+                "billing_month": month,
+                "months": months,
+            }
             mw = {"metered_peak_mw": metered, "minimum_mw": minimum, "billing_demand_mw": demand}
             rows.append(row | mw | {"demand_charge_usd": months * rate * demand})
         return rows
@@ -129,7 +135,9 @@ class Accounts:
         slopes = self._payment_slopes(zone)
         parts = self.reading.by_step_cached("rise_part")
         return sum(
-            slope * float(self.reading.weights @ parts[zone, year, j]) for j, slope in enumerate(slopes) if (zone, year, j) in parts
+            slope * float(self.reading.weights @ parts[zone, year, j])
+            for j, slope in enumerate(slopes)
+            if (zone, year, j) in parts
         )
 
     def _payment_slopes(self, zone: str) -> list[float]:
@@ -166,7 +174,9 @@ class Accounts:
         for (u, y), value in self.reading.one("network_charge").items():
             step = highest_load_step(self.data, str(u))
             coincident = sum(
-                float(mw[step]) for (s, v), mw in self.reading.imports.items() if v == y and self.data.sites[str(s)].utility == u
+                float(mw[step])
+                for (s, v), mw in self.reading.imports.items()
+                if v == y and self.data.sites[str(s)].utility == u
             )
             rows.append({"utility": u, "year": y, "coincident_mw": coincident, "charge_usd": value * MILLION})
         return table("network_charges", rows)
@@ -230,7 +240,9 @@ class Accounts:
         contract = self.reading.one("contract_bill")
         rows: list[dict[str, object]] = []
         for u, utility in data.utilities.items():
-            financed = [r for r in data.resources.values() if r.mode == "utility" and r.option and r.option.utility == u]
+            financed = [
+                r for r in data.resources.values() if r.mode == "utility" and r.option and r.option.utility == u
+            ]
             if not (utility.stranding_limit and financed):
                 continue
             for y in self.years:
@@ -242,7 +254,12 @@ class Accounts:
                     if v == y and data.sites[s].utility == u
                 )
                 posted = collateral.get((u, y), 0.0)
-                usd = {"exposure_usd": exposure, "exit_fee_usd": fee, "collateral_usd": posted, "headroom_usd": fee + posted - exposure}
+                usd = {
+                    "exposure_usd": exposure,
+                    "exit_fee_usd": fee,
+                    "collateral_usd": posted,
+                    "headroom_usd": fee + posted - exposure,
+                }
                 rows.append({"utility": u, "exit_year": y} | {k: v * MILLION for k, v in usd.items()})
         return table("stranding", rows)
 
@@ -279,7 +296,9 @@ class Accounts:
         sponsor_zones = [z for z in data.price_response if data.paying_utility(z) is None]
         return {
             "tariff_bills": {(r.site, r.year): r.total_usd for r in self.bills.itertuples()},
-            "make_whole": self.make_whole.groupby(["utility", "year"])["usd"].sum().to_dict() if len(self.make_whole) else {},
+            "make_whole": self.make_whole.groupby(["utility", "year"])["usd"].sum().to_dict()
+            if len(self.make_whole)
+            else {},
             "market_price_rise": {(z, y): self.rise_payment(z, y) for z in sponsor_zones for y in self.years},
             "capacity_purchases": {
                 (z, y): capacity_payment(data, z, y, mw)
@@ -292,13 +311,20 @@ class Accounts:
     def _tie_break(self) -> dict[tuple[str, int], float]:
         weight = self.data.instance.manifest.rates.tie_break
         added = self.revenue_requirement.groupby(["utility", "year"])["usd"].sum().to_dict()
-        effects = self.rates.groupby(["utility", "year"])[["market_energy_usd", "market_capacity_usd"]].sum().sum(axis=1).to_dict()
+        effects = (
+            self.rates.groupby(["utility", "year"])[["market_energy_usd", "market_capacity_usd"]]
+            .sum()
+            .sum(axis=1)
+            .to_dict()
+        )
         if not weight:
             return {}
         total: dict[tuple[str, int], float] = {}
         for y in self.years:
             for u in self.data.utilities:
-                total["portfolio", y] = total.get(("portfolio", y), 0.0) + weight * (added.get((u, y), 0.0) + effects.get((u, y), 0.0))
+                total["portfolio", y] = total.get(("portfolio", y), 0.0) + weight * (
+                    added.get((u, y), 0.0) + effects.get((u, y), 0.0)
+                )
         return total
 
     @cached_property
@@ -309,7 +335,9 @@ class Accounts:
             for year in resource.service_years:
                 blocks = self.reading.builds.get((resource.name, year), 0.0)
                 energy = self.reading.energy_builds.get((resource.name, year), 0.0)
-                capex = blocks * self.data.block_capex(resource, year) + energy * self.data.energy_block_capex(resource, year)
+                capex = blocks * self.data.block_capex(resource, year) + energy * self.data.energy_block_capex(
+                    resource, year
+                )
                 if capex:
                     rows.append((resource, year, capex * MILLION))
         return rows
@@ -317,18 +345,26 @@ class Accounts:
     def _capital_costs(self) -> pd.DataFrame:
         rows: list[dict[str, object]] = []
         for resource, year, capex in self._capital_rows:
-            for name, factor in investment.capital_factors(self.data, resource, year).items():
+            for name, factor in capital.capital_factors(self.data, resource, year).items():
                 usd = capex * self._dollars_per_capex(name, resource, year, factor)
-                rows.append({"name": name, "place": resource.place, "year": year, "usd": usd, "present_value_usd": capex * factor})
+                rows.append(
+                    {
+                        "name": name,
+                        "place": resource.place,
+                        "year": year,
+                        "usd": usd,
+                        "present_value_usd": capex * factor,
+                    }
+                )
         frame = pd.DataFrame(rows, columns=["name", "place", "year", "usd", "present_value_usd"])
         return frame.groupby(["name", "place", "year"], as_index=False, sort=False).sum()
 
     def _dollars_per_capex(self, name: str, resource: Resource, year: int, factor: float) -> float:
         """Undiscounted dollars of a capital cost per dollar of gross capital cost (salvage: at the horizon's end)."""
         if name == "tax_effects":
-            return investment.effective_cost_factor(self.data, resource, year) - 1
+            return capital.effective_cost_factor(self.data, resource, year) - 1
         if name == "contribution_gross_up":
-            return investment.sponsor_capital_share(self.data, resource) - 1
+            return capital.sponsor_capital_share(self.data, resource) - 1
         if name == "salvage":
             return factor / finance.discount_factor(self.horizon_end, self.data.base_year, self.data.discount_rate)
         return 1.0
@@ -345,7 +381,15 @@ class Accounts:
             if site.opening_cost_usd and open_years:
                 factor = finance.discount_factor(open_years[0], self.data.base_year, self.data.discount_rate)
                 usd = site.opening_cost_usd
-                rows.append({"name": "site_opening", "place": s, "year": open_years[0], "usd": usd, "present_value_usd": usd * factor})
+                rows.append(
+                    {
+                        "name": "site_opening",
+                        "place": s,
+                        "year": open_years[0],
+                        "usd": usd,
+                        "present_value_usd": usd * factor,
+                    }
+                )
         return pd.DataFrame(rows, columns=["name", "place", "year", "usd", "present_value_usd"])
 
     @cached_property
@@ -357,7 +401,7 @@ class Accounts:
             cash[year, name] = cash.get((year, name), 0.0) + usd
 
         for resource, service, capex in self._capital_rows:
-            for name, factor in investment.capital_factors(self.data, resource, service).items():
+            for name, factor in capital.capital_factors(self.data, resource, service).items():
                 dollars = capex * self._dollars_per_capex(name, resource, service, factor)
                 for year, part in self._payments(name, resource, service).items():
                     add(year, name, dollars * part)
@@ -380,7 +424,7 @@ class Accounts:
             return {self.horizon_end: 1.0}
         if self.data.instance.manifest.finance.capital_view == "cash":
             return finance.spend_by_year(service, self.data.spend_curve(technology), self.data.base_year)
-        annuity = finance.capital_recovery_factor(investment.wacc_of(self.data, resource), technology.life_years)
+        annuity = finance.capital_recovery_factor(capital.wacc_of(self.data, resource), technology.life_years)
         represented = self.data.grid.years_represented
         serving = [y for y in self.years if service <= y < service + technology.life_years]
         return {y + ahead: annuity for y in serving for ahead in range(represented[y])}

@@ -168,7 +168,9 @@ def fix_and_polish(matrix: Matrix, answer: Answer, options: Options) -> Answer:
     fixed = np.round(answer.x[matrix.integer])
     solver = hand_off(matrix, Options(threads=options.threads, seed=options.seed))
     index = np.flatnonzero(matrix.integer).astype(np.int32)
-    solver.changeColsIntegrality(len(index), index, np.full(len(index), highspy.HighsVarType.kContinuous.value, np.uint8))
+    solver.changeColsIntegrality(
+        len(index), index, np.full(len(index), highspy.HighsVarType.kContinuous.value, np.uint8)
+    )
     solver.changeColsBounds(len(index), index, fixed, fixed)
     solver.run()
     if solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:

@@ -208,7 +208,9 @@ def _refuse_taken(target: Path, overwrite: bool) -> None:
         return
     if not (overwrite and is_run(target)):
         what = "holds a run" if is_run(target) else "exists and is not a run"
-        raise FileExistsError(f"{target} {what}: choose another folder" + (" or overwrite it" if is_run(target) else ""))
+        raise FileExistsError(
+            f"{target} {what}: choose another folder" + (" or overwrite it" if is_run(target) else "")
+        )
 
 
 def _put_in_place(draft: Path, target: Path) -> None:
@@ -258,7 +260,13 @@ def read_plan(folder: str | Path) -> Plan:
     if instance.content_hash != manifest.get("instance_hash"):
         raise PlanError(f"{path / INSTANCE} is not the instance that was solved: it was changed after the run")
     return Plan(
-        instance, manifest["status"], manifest["objective_usd"], manifest["bound_usd"], manifest["gap"], tables, manifest
+        instance,
+        manifest["status"],
+        manifest["objective_usd"],
+        manifest["bound_usd"],
+        manifest["gap"],
+        tables,
+        manifest,
     )
 
 
@@ -271,5 +279,7 @@ def _read_table(path: Path, name: str, hashes: Mapping[str, str]) -> pd.DataFram
     if hashlib.sha256(content).hexdigest() != hashes.get(file.name):
         raise PlanError(f"{file} was changed after the run was saved: solve again, or restore it")
     text = {column: str for column in TABLES[name] if column in TEXT}
-    table = pd.read_csv(file, dtype=text, keep_default_na=False, na_values={c: [""] for c in TABLES[name] if c not in TEXT})
+    table = pd.read_csv(
+        file, dtype=text, keep_default_na=False, na_values={c: [""] for c in TABLES[name] if c not in TEXT}
+    )
     return table.assign(**{column: table[column].map(_unescape) for column in text})

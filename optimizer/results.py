@@ -136,9 +136,7 @@ class Reading:
         return {(z, y): _net_purchase(self, z, y) for z in self.data.zones for y in self.years}
 
     def poi_mw(self, site: str, year: int) -> float:
-        funded = sum(
-            self.capacity_mw.get((r.name, year), 0.0) for r in self.data.of_kind("wires") if r.site == site
-        )
+        funded = sum(self.capacity_mw.get((r.name, year), 0.0) for r in self.data.of_kind("wires") if r.site == site)
         return self.data.sites[site].existing_poi_mw + funded
 
     def grid_connected(self, site: str) -> bool:
@@ -169,7 +167,10 @@ def _net_purchase(reading: Reading, zone: str, year: int) -> np.ndarray:
             key = (r.name, year)
             net = net - reading.output.get(key, zero) - reading.discharge.get(key, zero) + reading.charge.get(key, zero)
     for c in data.instance.corridors:
-        forward, backward = reading.forward.get((c.corridor, year), zero), reading.backward.get((c.corridor, year), zero)
+        forward, backward = (
+            reading.forward.get((c.corridor, year), zero),
+            reading.backward.get((c.corridor, year), zero),
+        )
         if c.from_zone == zone:
             net = net + forward - (1 - c.loss_share) * backward
         if c.to_zone == zone:
@@ -268,7 +269,10 @@ def _site_steps(reading: Reading, site: str, year: int) -> dict[str, np.ndarray]
     zero = np.zeros(reading.n_steps)
     own = [r.name for r in data.resources.values() if r.site == site]
     load = data.grid.average(data.facility_load_per_it(data.sites[site])) * reading.it_mw.get(key, 0.0)
-    flexible = {n: reading.by_step_cached(n).get(key, zero) for n in ("unserved", "curtailed", "deferred", "recovered", "backlog")}
+    flexible = {
+        n: reading.by_step_cached(n).get(key, zero)
+        for n in ("unserved", "curtailed", "deferred", "recovered", "backlog")
+    }
     return {
         "load_mw": load,
         "generation_mw": reading.sum_at(reading.output, key, own),
@@ -310,7 +314,10 @@ def _sites(reading: Reading) -> pd.DataFrame:
     for s in reading.data.sites:
         for y in reading.years:
             steps = _site_steps(reading, s, y)
-            energy = {c: float(reading.weights @ steps[f"{c}_mw"]) for c in ("load", "unserved", "curtailed", "import", "export")}
+            energy = {
+                c: float(reading.weights @ steps[f"{c}_mw"])
+                for c in ("load", "unserved", "curtailed", "import", "export")
+            }
             it_mw = reading.it_mw.get((s, y), 0.0)
             rows.append(
                 {
@@ -530,7 +537,10 @@ def _emissions(reading: Reading) -> pd.DataFrame:
             add(str(s), int(str(y)), "grid", zone.grid_co2_t_per_mwh * float(reading.weights @ mw))
     corridors = {c.corridor: c for c in data.instance.corridors}
     for (c, y), mw in reading.forward.items():
-        factor, back = data.corridor_emissions(corridors[str(c)]), data.corridor_emissions(corridors[str(c)], reverse=True)
+        factor, back = (
+            data.corridor_emissions(corridors[str(c)]),
+            data.corridor_emissions(corridors[str(c)], reverse=True),
+        )
         add(str(c), int(str(y)), "grid", float(reading.weights @ (factor * mw + back * reading.backward[c, y])))
     for (z, y), tonnes in _stack_emissions(reading).items():
         add(z, y, "supply", tonnes)
@@ -550,4 +560,6 @@ def _stack_emissions(reading: Reading) -> dict[tuple[str, int], float]:
 
 def _credited_energy(reading: Reading) -> pd.DataFrame:
     credited = reading.one("credited_gwh")
-    return table("credited_energy", [{"resource": r, "year": y, "mwh": 1000 * v} for (r, y), v in credited.items() if v])
+    return table(
+        "credited_energy", [{"resource": r, "year": y, "mwh": 1000 * v} for (r, y), v in credited.items() if v]
+    )

@@ -50,7 +50,12 @@ SANE_MAXIMUM = {
     "degrees": 180,
 }
 
-Key = Annotated[str, StringConstraints(min_length=1, max_length=80, pattern=r"^[^\s\x00-\x1f\x7f](?:[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f])?$")]
+Key = Annotated[
+    str,
+    StringConstraints(
+        min_length=1, max_length=80, pattern=r"^[^\s\x00-\x1f\x7f](?:[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f])?$"
+    ),
+]
 Text = Annotated[str, StringConstraints(max_length=2000)]
 Pool = Literal["generation", "transmission", "distribution", "fuel"]
 FundingMode = Literal["own", "contribution", "utility"]
@@ -96,12 +101,24 @@ class Site(Row):
 
     site: Key = column("name of the campus")
     zone: Key = column("zone it lies in (fuel prices, market price, emissions)", refers="zones.zone")
-    utility: Key | None = column("utility that serves it; blank for an islanded site", default=None, refers="utilities.utility")
-    tariff: Key | None = column("tariff it is billed on; needed when it has a utility", default=None, refers="tariffs.tariff")
-    existing_poi_mw: float = column("firm import capacity of the POI before any funded upgrade; 0 for an island", "MW", 0.0, ge=0)
+    utility: Key | None = column(
+        "utility that serves it; blank for an islanded site", default=None, refers="utilities.utility"
+    )
+    tariff: Key | None = column(
+        "tariff it is billed on; needed when it has a utility", default=None, refers="tariffs.tariff"
+    )
+    existing_poi_mw: float = column(
+        "firm import capacity of the POI before any funded upgrade; 0 for an island", "MW", 0.0, ge=0
+    )
     export_allowed: bool = column("may it send power to the grid through the POI", default=False)
-    utilisation_series: Key | None = column("hourly IT load as a share of energised IT; blank means 1", default=None, refers="series.series")
-    pue_series: Key | None = column("hourly facility load per IT load (power usage effectiveness); blank means 1", default=None, refers="series.series")
+    utilisation_series: Key | None = column(
+        "hourly IT load as a share of energised IT; blank means 1", default=None, refers="series.series"
+    )
+    pue_series: Key | None = column(
+        "hourly facility load per IT load (power usage effectiveness); blank means 1",
+        default=None,
+        refers="series.series",
+    )
     required: bool = column("must it open (true), or may the model leave it out (false)", default=True)
     opening_cost_usd: float = column("one-off cost of opening the site, spent in its first year", "US$", 0.0, ge=0)
     curtailable_share: float = share("largest share of the load that may be curtailed in any hour", 0.0)
@@ -110,12 +127,23 @@ class Site(Row):
     deferrable_share: float = share("largest share of the load that may be deferred in any hour", 0.0)
     deferral_window_hours: float = column("deferred energy is recovered within this time", "hours", 0.0, ge=0)
     availability_target: float = share("least share of a year's load energy that must be served", 0.999, gt=0)
-    adequacy_margin: float | None = share("firm capacity above peak load that the site must hold; blank: no such rule", None, le=2)
-    n_minus_1: bool = column("must firm capacity cover peak load (without the margin) with the largest unit or POI circuit out", default=False)
+    adequacy_margin: float | None = share(
+        "firm capacity above peak load that the site must hold; blank: no such rule", None, le=2
+    )
+    n_minus_1: bool = column(
+        "must firm capacity cover peak load (without the margin) with the largest unit or POI circuit out",
+        default=False,
+    )
     firm_poi_share: float = share("share of POI capacity that counts as firm", 1.0)
-    poi_circuit_mw: float = column("size of the largest existing POI circuit, lost in the N-1 test; 0 if none", "MW", 0.0, ge=0)
-    smoothing_storage_share: float = share("storage power required per MW of energised IT, for load swings below a second", 0.0)
-    contract_end_year: int | None = column("last calendar year of the large-load contract; needed for exit fees", default=None, ge=1900, le=2200)
+    poi_circuit_mw: float = column(
+        "size of the largest existing POI circuit, lost in the N-1 test; 0 if none", "MW", 0.0, ge=0
+    )
+    smoothing_storage_share: float = share(
+        "storage power required per MW of energised IT, for load swings below a second", 0.0
+    )
+    contract_end_year: int | None = column(
+        "last calendar year of the large-load contract; needed for exit fees", default=None, ge=1900, le=2200
+    )
     latitude: float | None = column("for maps and solar shapes", "degrees", None, ge=-90, le=90)
     longitude: float | None = column("for maps and solar shapes", "degrees", None, ge=-180, le=180)
 
@@ -134,16 +162,28 @@ class Zone(Row):
     """A market or balancing area."""
 
     zone: Key = column("name of the zone")
-    supply: Literal["price", "stack", "none"] = column("price: buy and sell at an hourly price; stack: supply blocks serve local load and sites; none: no grid (islands only)")
-    utility: Key | None = column("stack zones: the utility that owns the stack and buys for it", default=None, refers="utilities.utility")
+    supply: Literal["price", "stack", "none"] = column(
+        "price: buy and sell at an hourly price; stack: supply blocks serve local load and sites; none: no grid (islands only)"
+    )
+    utility: Key | None = column(
+        "stack zones: the utility that owns the stack and buys for it", default=None, refers="utilities.utility"
+    )
     price_series: Key | None = column("price zones: hourly price", default=None, refers="series.series")
     local_load_series: Key | None = column("hourly load of the local customers", default=None, refers="series.series")
     grid_co2_t_per_mwh: float = column("emissions per MWh of net purchase in a price zone", "t/MWh", 0.0, ge=0)
-    max_net_purchase_mw: float | None = column("most the project may draw from the price zone in any hour; blank for no limit", "MW", None, ge=0)
-    max_net_sale_mw: float | None = column("most the project may send to the price zone in any hour; blank for no limit", "MW", None, ge=0)
-    capacity_obligation: bool = column("must the project bring accredited capacity for its grid-connected load", default=False)
+    max_net_purchase_mw: float | None = column(
+        "most the project may draw from the price zone in any hour; blank for no limit", "MW", None, ge=0
+    )
+    max_net_sale_mw: float | None = column(
+        "most the project may send to the price zone in any hour; blank for no limit", "MW", None, ge=0
+    )
+    capacity_obligation: bool = column(
+        "must the project bring accredited capacity for its grid-connected load", default=False
+    )
     reserve_margin: float = share("accredited capacity above peak load owed to the zone", 0.0, le=1)
-    buyback_usd_per_mwh: float = column("stack zones: what the utility pays for energy of sponsor-owned zone resources", "US$/MWh", 0.0, ge=0)
+    buyback_usd_per_mwh: float = column(
+        "stack zones: what the utility pays for energy of sponsor-owned zone resources", "US$/MWh", 0.0, ge=0
+    )
 
 
 class ZoneYear(Row):
@@ -182,15 +222,23 @@ class Utility(Row):
 
     utility: Key = column("name of the utility")
     zone: Key = column("zone it lies in", refers="zones.zone")
-    regime: Literal["cost_of_service", "market"] = column("cost_of_service: the utility buys or makes the energy; market: sites and locals buy at the market price, the utility owns the wires")
+    regime: Literal["cost_of_service", "market"] = column(
+        "cost_of_service: the utility buys or makes the energy; market: sites and locals buy at the market price, the utility owns the wires"
+    )
     equity_share: float = share("equity in the allowed capital structure", 0.5)
     return_on_equity_nominal: float = share("allowed return on equity, nominal", 0.099, lt=0.5)
     debt_rate_nominal: float = share("cost of debt, nominal", 0.05, lt=0.5)
     tax_rate: float = share("income tax rate", 0.2574, lt=0.9)
-    property_tax_and_insurance_share: float = share("yearly property tax and insurance per dollar of gross plant", 0.015, lt=0.2)
-    contribution_tax_gross_up: float = column("tax gross-up per dollar of contribution in aid of construction", "factor", 0.0, ge=0, le=1)
+    property_tax_and_insurance_share: float = share(
+        "yearly property tax and insurance per dollar of gross plant", 0.015, lt=0.2
+    )
+    contribution_tax_gross_up: float = column(
+        "tax gross-up per dollar of contribution in aid of construction", "factor", 0.0, ge=0, le=1
+    )
     salvage_share: float = share("share of net book value recoverable if the load leaves", 0.0)
-    stranding_limit: bool = column("must exit fees and collateral cover stranded book value in every exit year", default=True)
+    stranding_limit: bool = column(
+        "must exit fees and collateral cover stranded book value in every exit year", default=True
+    )
     max_collateral_usd: float = column("most collateral the sponsor can post here", "US$", 0.0, ge=0)
     collateral_carry_share: float = share("yearly cost of collateral per dollar posted", 0.0, lt=0.5)
     make_whole_allowed: bool = column("may the sponsor pay classes directly to keep their rates flat", default=True)
@@ -234,30 +282,50 @@ class Technology(Row):
     technology: Key = column("name of the technology")
     kind: Literal["generator", "storage", "wires"] = column("generator, storage, or wires (POI and corridor upgrades)")
     capex_usd_per_kw: float = column("overnight capital cost per kW", "US$/kW", ge=0)
-    capex_usd_per_kwh: float = column("storage: overnight capital cost per kWh of energy capacity", "US$/kWh", 0.0, ge=0)
-    capex_change_per_year: float = column("real yearly change of capital cost after the base year", "1/year", 0.0, ge=-0.5, le=0.5)
+    capex_usd_per_kwh: float = column(
+        "storage: overnight capital cost per kWh of energy capacity", "US$/kWh", 0.0, ge=0
+    )
+    capex_change_per_year: float = column(
+        "real yearly change of capital cost after the base year", "1/year", 0.0, ge=-0.5, le=0.5
+    )
     fixed_om_usd_per_kw_year: float = column("fixed operation and maintenance", "US$/kW-year", 0.0, ge=0)
-    variable_om_usd_per_mwh: float = column("variable operation and maintenance per MWh generated or discharged", "US$/MWh", 0.0, ge=0)
+    variable_om_usd_per_mwh: float = column(
+        "variable operation and maintenance per MWh generated or discharged", "US$/MWh", 0.0, ge=0
+    )
     fuel: Key | None = column("fuel burnt; blank for none", default=None, refers="fuels.fuel")
     heat_rate_mmbtu_per_mwh: float = column("fuel per MWh", "MMBtu/MWh", 0.0, ge=0)
     life_years: int = column("economic and book life", "years", ge=1, le=100)
     lead_time_years: float = column("order to operation", "years", 0.0, ge=0, le=30)
-    spend_curve: Key | None = column("how capital is spent; blank: all in the year of service", default=None, refers="spend_curves.spend_curve")
-    wacc: float | None = column("real cost of capital for the annuity view and for salvage; blank: the discount rate", "1/year", None, ge=0, lt=0.5)
+    spend_curve: Key | None = column(
+        "how capital is spent; blank: all in the year of service", default=None, refers="spend_curves.spend_curve"
+    )
+    wacc: float | None = column(
+        "real cost of capital for the annuity view and for salvage; blank: the discount rate",
+        "1/year",
+        None,
+        ge=0,
+        lt=0.5,
+    )
     forced_outage_rate: float = share("share of time out of service, unplanned", 0.0, lt=1)
     firm_credit_share: float = share("accredited (firm) share of capacity", 0.0)
     clean: bool = column("counts as clean energy", default=False)
     cost_pool: Pool = column("cost pool that utility-financed plant enters", default="generation")
-    commitment: Literal["none", "relaxed", "integer"] = column("on-line units: not modelled, continuous, or whole", default="none")
+    commitment: Literal["none", "relaxed", "integer"] = column(
+        "on-line units: not modelled, continuous, or whole", default="none"
+    )
     min_stable_share: float = share("least output of an on-line unit", 0.0, lt=1)
     startup_cost_usd_per_mw: float = column("cost per MW started", "US$/MW", 0.0, ge=0)
-    ramp_share_per_hour: float = share("largest change of output per hour as a share of capacity; 1: no limit", 1.0, gt=0)
+    ramp_share_per_hour: float = share(
+        "largest change of output per hour as a share of capacity; 1: no limit", 1.0, gt=0
+    )
     charge_efficiency: float = share("storage: stored per charged", 1.0, gt=0)
     discharge_efficiency: float = share("storage: delivered per drawn", 1.0, gt=0)
     self_discharge_per_hour: float = share("storage: share of the stored energy lost per hour", 0.0, lt=1)
     min_duration_hours: float = column("storage: least energy per power", "hours", 0.0, ge=0)
     max_duration_hours: float = column("storage: most energy per power; equal to the least: tied", "hours", 0.0, ge=0)
-    storage_linking: Literal["period", "calendar"] = column("storage: cyclic in each representative period, or carried through the calendar", default="period")
+    storage_linking: Literal["period", "calendar"] = column(
+        "storage: cyclic in each representative period, or carried through the calendar", default="period"
+    )
     macrs_years: Literal[3, 5, 7, 10, 15, 20] = column("tax depreciation class", "years", 15, ge=3, le=20)
     bonus_depreciation_share: float = share("share of the tax basis written off in the first year", 0.0)
 
@@ -289,32 +357,62 @@ class FundingOption(Row):
     site: Key | None = column("at a site (behind the meter; wires: POI upgrade)", default=None, refers="sites.site")
     zone: Key | None = column("in a zone (in front of the meter)", default=None, refers="zones.zone")
     corridor: Key | None = column("on a corridor (wires)", default=None, refers="corridors.corridor")
-    utility: Key | None = column("utility that owns or finances it; needed for contribution and utility modes", default=None, refers="utilities.utility")
-    funding_modes: str = column("modes allowed, separated by ';': own, contribution, utility", default="own", pattern=r"^(own|contribution|utility)(;(own|contribution|utility))*$")
+    utility: Key | None = column(
+        "utility that owns or finances it; needed for contribution and utility modes",
+        default=None,
+        refers="utilities.utility",
+    )
+    funding_modes: str = column(
+        "modes allowed, separated by ';': own, contribution, utility",
+        default="own",
+        pattern=r"^(own|contribution|utility)(;(own|contribution|utility))*$",
+    )
     block_mw: float = column("size of one block", "MW", gt=0)
     integer: bool = column("whole blocks (true) or any size (false)", default=True)
     max_blocks: float = column("most blocks over the horizon", "blocks", ge=0)
-    max_blocks_per_year: float | None = column("most blocks entering service in one planning year; blank: no limit", "blocks", None, ge=0)
-    energy_block_mwh: float | None = column("storage sized apart: one energy block; blank: tied to power by the duration", "MWh", None, gt=0)
-    max_energy_blocks: float | None = column("most energy blocks; blank: what the duration allows", "blocks", None, ge=0)
-    first_year: int | None = column("earliest year of service; blank: base year plus lead time", "year", None, ge=1900, le=2200)
+    max_blocks_per_year: float | None = column(
+        "most blocks entering service in one planning year; blank: no limit", "blocks", None, ge=0
+    )
+    energy_block_mwh: float | None = column(
+        "storage sized apart: one energy block; blank: tied to power by the duration", "MWh", None, gt=0
+    )
+    max_energy_blocks: float | None = column(
+        "most energy blocks; blank: what the duration allows", "blocks", None, ge=0
+    )
+    first_year: int | None = column(
+        "earliest year of service; blank: base year plus lead time", "year", None, ge=1900, le=2200
+    )
     last_year: int | None = column("latest year of service; blank: no limit", "year", None, ge=1900, le=2200)
-    lead_time_years: float | None = column("order to operation here; blank: the technology's", "years", None, ge=0, le=30)
+    lead_time_years: float | None = column(
+        "order to operation here; blank: the technology's", "years", None, ge=0, le=30
+    )
     capex_factor: float = column("multiplies the technology's capital cost here", "factor", 1.0, gt=0, le=100)
-    interconnection_usd_per_kw: float = column("added capital cost of connecting, if the technology's excludes it", "US$/kW", 0.0, ge=0)
-    availability_series: Key | None = column("hourly output available per MW; blank: 1 less the forced outage rate", default=None, refers="series.series")
-    contract_site: Key | None = column("site that pays a contract charge for utility-financed plant", default=None, refers="sites.site")
+    interconnection_usd_per_kw: float = column(
+        "added capital cost of connecting, if the technology's excludes it", "US$/kW", 0.0, ge=0
+    )
+    availability_series: Key | None = column(
+        "hourly output available per MW; blank: 1 less the forced outage rate", default=None, refers="series.series"
+    )
+    contract_site: Key | None = column(
+        "site that pays a contract charge for utility-financed plant", default=None, refers="sites.site"
+    )
     contract_share: float = share("share of its yearly revenue requirement billed to the contract site", 0.0)
-    planned_without_project: bool = column("already planned without the project: not additional, so not accredited to it", default=False)
+    planned_without_project: bool = column(
+        "already planned without the project: not additional, so not accredited to it", default=False
+    )
 
 
 class OptionRule(Row):
     """Rules that join options."""
 
-    rule: Literal["at_most_one", "all_or_none", "requires"] = column("at_most_one, all_or_none: over the options of a group; requires: option only with requires_option")
+    rule: Literal["at_most_one", "all_or_none", "requires"] = column(
+        "at_most_one, all_or_none: over the options of a group; requires: option only with requires_option"
+    )
     group: Key = column("name of the group (or of the rule)")
     option: Key = column("option", refers="funding_options.option")
-    requires_option: Key | None = column("requires: the option that must be in service no later", default=None, refers="funding_options.option")
+    requires_option: Key | None = column(
+        "requires: the option that must be in service no later", default=None, refers="funding_options.option"
+    )
 
 
 class ExistingAsset(Row):
@@ -330,7 +428,9 @@ class ExistingAsset(Row):
     first_year: int = column("first year in service", "year", ge=1900, le=2200)
     last_year: int = column("last year in service", "year", ge=1900, le=2200)
     can_retire: bool = column("may units be retired early", default=False)
-    availability_series: Key | None = column("hourly output available per MW; blank: 1 less the forced outage rate", default=None, refers="series.series")
+    availability_series: Key | None = column(
+        "hourly output available per MW; blank: 1 less the forced outage rate", default=None, refers="series.series"
+    )
 
 
 class Tariff(Row):
@@ -340,12 +440,18 @@ class Tariff(Row):
     utility: Key = column("utility", refers="utilities.utility")
     demand_usd_per_kw_month: float = column("demand charge on the billing demand", "US$/kW-month", 0.0, ge=0)
     energy_usd_per_mwh: float = column("energy charge on metered import", "US$/MWh", 0.0, ge=0)
-    market_energy_share: float = share("cost_of_service: share of the hourly market price passed through on metered import", 0.0)
-    export_usd_per_mwh: float = column("cost_of_service: what the utility pays for metered export", "US$/MWh", 0.0, ge=0)
+    market_energy_share: float = share(
+        "cost_of_service: share of the hourly market price passed through on metered import", 0.0
+    )
+    export_usd_per_mwh: float = column(
+        "cost_of_service: what the utility pays for metered export", "US$/MWh", 0.0, ge=0
+    )
     fixed_usd_per_month: float = column("fixed charge per site once it is open", "US$/month", 0.0, ge=0)
     minimum_demand_share: float = share("minimum take: least billing demand per contract MW", 0.0)
     ratchet_share: float = share("least billing demand per MW of the year's highest metered peak", 0.0)
-    change_per_year: float = column("real yearly change of all charges after the base year", "1/year", 0.0, ge=-0.5, le=0.5)
+    change_per_year: float = column(
+        "real yearly change of all charges after the base year", "1/year", 0.0, ge=-0.5, le=0.5
+    )
     exit_fee_years: float = column("years of minimum bills due on leaving", "years", 0.0, ge=0, le=40)
 
 
@@ -369,9 +475,13 @@ class Budget(Row):
     """Limit on the sponsor's capital cash (own plant and contributions with their gross-up)."""
 
     scope: Key = column("'portfolio' or a site")
-    year: int = column("planning year; with all calendar years it represents, and years before the first", refers="planning_years")
+    year: int = column(
+        "planning year; with all calendar years it represents, and years before the first", refers="planning_years"
+    )
     max_capex_usd: float | None = column("most capital spent in it; blank: no limit", "US$", None, ge=0)
-    max_cumulative_capex_usd: float | None = column("most capital spent up to its end; blank: no limit", "US$", None, ge=0)
+    max_cumulative_capex_usd: float | None = column(
+        "most capital spent up to its end; blank: no limit", "US$", None, ge=0
+    )
 
 
 class ComputeDemand(Row):
@@ -388,7 +498,9 @@ class Policy(Row):
     carbon_price_usd_per_t: float = column("price on emissions", "US$/t", 0.0, ge=0)
     co2_cap_t: float | None = column("portfolio emissions cap; blank: none", "t", None, ge=0)
     clean_share_annual: float = share("least clean energy per load energy, over the year", 0.0)
-    clean_share_hourly: float = share("least clean energy matched to load hour by hour within each zone, per load energy", 0.0)
+    clean_share_hourly: float = share(
+        "least clean energy matched to load hour by hour within each zone, per load energy", 0.0
+    )
 
 
 class PricePoint(Row):
@@ -404,7 +516,9 @@ class CapacityPoint(Row):
 
     zone: Key = column("zone", refers="zones.zone")
     shortfall_mw: float = column("project's obligation less its accredited capacity; the first point is 0", "MW", ge=0)
-    price_change_usd_per_kw_year: float = column("rise of the capacity price; 0 at the first point", "US$/kW-year", ge=0)
+    price_change_usd_per_kw_year: float = column(
+        "rise of the capacity price; 0 at the first point", "US$/kW-year", ge=0
+    )
 
 
 class SharedNetworkCost(Row):
@@ -420,7 +534,9 @@ class Series(Row):
     """An hourly series; its values are the column of the same name in hourly.csv."""
 
     series: Key = column("name, equal to a column of hourly.csv")
-    kind: Literal["availability", "utilisation", "pue", "price", "local_load"] = column("what it is: availability and utilisation in 0..1, pue in 1..3, price in US$/MWh, local_load in MW")
+    kind: Literal["availability", "utilisation", "pue", "price", "local_load"] = column(
+        "what it is: availability and utilisation in 0..1, pue in 1..3, price in US$/MWh, local_load in MW"
+    )
     synthetic: bool = column("made by a script (true) or measured (false)")
 
 
@@ -431,7 +547,9 @@ class Period(Row):
     period: Key = column("name of the period")
     start_hour: int = column("first hour of the series", "hours", ge=0)
     hours: int = column("length", "hours", ge=1)
-    occurrences_per_year: float = column("how often the year contains it; hours times occurrences sum to 8760", "factor", gt=0, le=8784)
+    occurrences_per_year: float = column(
+        "how often the year contains it; hours times occurrences sum to 8760", "factor", gt=0, le=8784
+    )
     kind: Literal["typical", "extreme"] = column("typical, or an extreme kept on purpose", default="typical")
 
 
@@ -449,7 +567,9 @@ class Resolution(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     step_hours: int = column("hours per time step; divides every period", "hours", 1, ge=1)
-    planning_years: tuple[int, ...] | None = Field(None, strict=False, description="planning years kept; left out: all of them")
+    planning_years: tuple[int, ...] | None = Field(
+        None, strict=False, description="planning years kept; left out: all of them"
+    )
     description: str = Field("", description="what it is for")
 
 
@@ -460,7 +580,9 @@ class Finance(BaseModel):
 
     discount_rate: float = share("sponsor's real discount rate", lt=0.5)
     inflation: float = share("yearly inflation, to turn nominal rate-making into real dollars", 0.02, lt=0.5)
-    capital_view: Literal["cash", "annuity"] = column("cash: overnight spend by year less salvage at the horizon; annuity: yearly annuities", default="cash")
+    capital_view: Literal["cash", "annuity"] = column(
+        "cash: overnight spend by year less salvage at the horizon; annuity: yearly annuities", default="cash"
+    )
     tax_view: bool = column("apply investment and production credits and tax depreciation", default=False)
     tax_rate: float = share("sponsor's income tax rate", 0.2574, lt=0.9)
 
@@ -482,7 +604,9 @@ class RateOptions(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     enforce: bool = column("hold every class, year by year, to its without-project rate", default=True)
-    tie_break: float = share("weight on cost caused to locals, so that dispatch stays economic where the cap is slack", 0.001, le=0.1)
+    tie_break: float = share(
+        "weight on cost caused to locals, so that dispatch stays economic where the cap is slack", 0.001, le=0.1
+    )
 
 
 class Options(BaseModel):
@@ -514,8 +638,16 @@ class Manifest(BaseModel):
     currency: Literal["USD"] = column("currency of all money")
     price_year: int = column("year of the real dollars", ge=1990, le=2100)
     base_year: int = column("year that decisions are made and money is discounted to", ge=1990, le=2200)
-    planning_years: tuple[Annotated[int, Field(ge=1990, le=2200)], ...] = Field(strict=False, min_length=1, description="years modelled, ascending, none before base_year")
-    last_year_represents: int = column("calendar years that the last planning year stands for (the others stand for the years up to the next)", "years", 1, ge=1, le=50)
+    planning_years: tuple[Annotated[int, Field(ge=1990, le=2200)], ...] = Field(
+        strict=False, min_length=1, description="years modelled, ascending, none before base_year"
+    )
+    last_year_represents: int = column(
+        "calendar years that the last planning year stands for (the others stand for the years up to the next)",
+        "years",
+        1,
+        ge=1,
+        le=50,
+    )
     series_hours: int = column("length of the hourly series", "hours", 8760, ge=1)
     finance: Finance = Field(description="money over time")
     compute: ComputeOptions = Field(default_factory=ComputeOptions, description="compute demand")

@@ -11,11 +11,11 @@ from importlib.metadata import version
 from typing import Any
 
 import numpy as np
+from optimizer.check import CheckError, check
 from pyomo.common.errors import InfeasibleConstraintException
 
 from optimizer import highs
 from optimizer.accounts import Accounts
-from optimizer.check import CheckError, check
 from optimizer.instance import Instance
 from optimizer.model.build import build
 from optimizer.model.data import MILLION
@@ -135,11 +135,15 @@ def _refuse_no_answer(answer: highs.Answer) -> None:
             "then, lead times later than the ramp, a budget or adequacy rule that cannot be met; relax one with --set and try again"
         )
     if answer.status == "no incumbent":
-        raise NoIncumbent("the time limit came before the first plan: allow more time, or solve a coarser resolution first")
+        raise NoIncumbent(
+            "the time limit came before the first plan: allow more time, or solve a coarser resolution first"
+        )
     if answer.x is None and answer.status == "interrupted":
         raise Interrupted("stopped before the first plan was found; nothing was written")
     if answer.x is None:
-        raise SolverFailure(f"the solver {answer.status}: try a coarser resolution and report the instance if it persists")
+        raise SolverFailure(
+            f"the solver {answer.status}: try a coarser resolution and report the instance if it persists"
+        )
 
 
 def _plan(instance: Instance, answer: highs.Answer, tables: dict[str, Any], manifest: dict[str, Any]) -> Plan:
@@ -158,7 +162,12 @@ def _checked(plan: Plan, watch: Stopwatch) -> Plan:
         report = check(plan)
     if not report.ok:
         raise CheckError(report)
-    manifest = {**plan.manifest, "checks": report.as_dict(), "seconds": watch.seconds, "peak_memory_mb": _peak_memory_mb()}
+    manifest = {
+        **plan.manifest,
+        "checks": report.as_dict(),
+        "seconds": watch.seconds,
+        "peak_memory_mb": _peak_memory_mb(),
+    }
     return Plan(plan.instance, plan.status, plan.objective_usd, plan.bound_usd, plan.gap, plan.tables, manifest)
 
 
@@ -176,7 +185,12 @@ def _manifest(matrix: Matrix, options: highs.Options, watch: Stopwatch) -> dict[
         "integers": int(matrix.integer.sum()),
         "nonzeros": int(matrix.a.nnz),
         "coefficient_range": [least, most],
-        "options": {"gap": options.gap, "time_limit": options.time_limit, "threads": options.threads, "seed": options.seed},
+        "options": {
+            "gap": options.gap,
+            "time_limit": options.time_limit,
+            "threads": options.threads,
+            "seed": options.seed,
+        },
         "versions": {"python": platform.python_version(), **{p: _version(p) for p in packages}},
         "seconds": watch.seconds,
     }

@@ -34,13 +34,16 @@ def add(m: pyo.ConcreteModel, d: Data) -> None:
     m.firm_poi_share = pyo.Param(list(d.sites), initialize={s: site.firm_poi_share for s, site in d.sites.items()})
     m.peak_load_per_it = pyo.Param(list(d.sites), initialize=d.peak_load_per_it)
     m.margin_per_it = pyo.Param(
-        list(d.sites), initialize={s: (1 + (site.adequacy_margin or 0)) * d.peak_load_per_it[s] for s, site in d.sites.items()}
+        list(d.sites),
+        initialize={s: (1 + (site.adequacy_margin or 0)) * d.peak_load_per_it[s] for s, site in d.sites.items()},
     )
     m.firm_capacity_covers_peak = constrain(
         m.FIRM_SITES,
-        rule=lambda m, s, y: sum(m.firm_credit[r] * m.capacity_mw[r, v] for r, v in m.FIRM_PLANT[s, y])
-        + sum(m.firm_poi_share[q] * m.poi_mw[q, v] for q, v in m.FIRM_POI[s, y])
-        >= m.margin_per_it[s] * m.it_mw[s, y],
+        rule=lambda m, s, y: (
+            sum(m.firm_credit[r] * m.capacity_mw[r, v] for r, v in m.FIRM_PLANT[s, y])
+            + sum(m.firm_poi_share[q] * m.poi_mw[q, v] for q, v in m.FIRM_POI[s, y])
+            >= m.margin_per_it[s] * m.it_mw[s, y]
+        ),
     )
     _largest_out(m, d, [i for i in firm if d.sites[i[0]].n_minus_1])
     _smoothing(m, d, plant)
@@ -48,7 +51,11 @@ def add(m: pyo.ConcreteModel, d: Data) -> None:
 
 def firm_block_mw(d: Data, resource: Resource) -> float:
     """Firm capacity lost with one block of a resource, MW."""
-    share = d.sites[resource.site or ""].firm_poi_share if resource.kind == "wires" else resource.technology.firm_credit_share
+    share = (
+        d.sites[resource.site or ""].firm_poi_share
+        if resource.kind == "wires"
+        else resource.technology.firm_credit_share
+    )
     return share * resource.block_mw
 
 
@@ -57,11 +64,19 @@ def _largest_out(m: pyo.ConcreteModel, d: Data, secure: list[tuple[str, int]]) -
     units = [i for i in at_site if firm_block_mw(d, d.resources[i[0]]) > 0]
     m.SECURE_SITES = pyo.Set(dimen=2, initialize=secure)
     m.UNITS = pyo.Set(dimen=2, initialize=units)
-    m.unit_site = pyo.Param(sorted({n for n, _ in units}), within=pyo.Any, initialize={n: d.resources[n].site for n, _ in units})
-    m.unit_firm_mw = pyo.Param(sorted({n for n, _ in units}), initialize={n: firm_block_mw(d, d.resources[n]) for n, _ in units})
-    m.unit_most_mw = pyo.Param(m.UNITS, initialize={(n, y): most_mw(d.resources[n], y) for n, y in units}, doc="big-M: the build limit")
+    m.unit_site = pyo.Param(
+        sorted({n for n, _ in units}), within=pyo.Any, initialize={n: d.resources[n].site for n, _ in units}
+    )
+    m.unit_firm_mw = pyo.Param(
+        sorted({n for n, _ in units}), initialize={n: firm_block_mw(d, d.resources[n]) for n, _ in units}
+    )
+    m.unit_most_mw = pyo.Param(
+        m.UNITS, initialize={(n, y): most_mw(d.resources[n], y) for n, y in units}, doc="big-M: the build limit"
+    )
     circuit = {(s, y): _circuit_mw(d, s) for s, y in secure}
-    m.largest_mw = pyo.Var(m.SECURE_SITES, bounds=lambda m, s, y: (circuit[s, y], None), doc="firm capacity lost with the largest unit")
+    m.largest_mw = pyo.Var(
+        m.SECURE_SITES, bounds=lambda m, s, y: (circuit[s, y], None), doc="firm capacity lost with the largest unit"
+    )
     m.has_unit = pyo.Var(m.UNITS, domain=pyo.Binary, doc="is any block in service")
     m.capacity_needs_unit = constrain(
         m.UNITS, rule=lambda m, r, y: m.capacity_mw[r, y] <= m.unit_most_mw[r, y] * m.has_unit[r, y]
@@ -71,10 +86,12 @@ def _largest_out(m: pyo.ConcreteModel, d: Data, secure: list[tuple[str, int]]) -
     )
     m.firm_capacity_covers_peak_with_largest_out = constrain(
         m.SECURE_SITES,
-        rule=lambda m, s, y: sum(m.firm_credit[r] * m.capacity_mw[r, v] for r, v in m.FIRM_PLANT[s, y])
-        + sum(m.firm_poi_share[q] * m.poi_mw[q, v] for q, v in m.FIRM_POI[s, y])
-        - m.largest_mw[s, y]
-        >= m.peak_load_per_it[s] * m.it_mw[s, y],
+        rule=lambda m, s, y: (
+            sum(m.firm_credit[r] * m.capacity_mw[r, v] for r, v in m.FIRM_PLANT[s, y])
+            + sum(m.firm_poi_share[q] * m.poi_mw[q, v] for q, v in m.FIRM_POI[s, y])
+            - m.largest_mw[s, y]
+            >= m.peak_load_per_it[s] * m.it_mw[s, y]
+        ),
     )
 
 
@@ -88,8 +105,12 @@ def _smoothing(m: pyo.ConcreteModel, d: Data, plant: dict[tuple[str | None, int]
     stores = {i: [r for r in plant.get(i, []) if d.resources[r[0]].kind == "storage"] for i in smooth}
     m.SMOOTHED = pyo.Set(dimen=2, initialize=smooth)
     m.SMOOTHING_STORES = pyo.Set(m.SMOOTHED, dimen=2, initialize=stores)
-    m.smoothing_share = pyo.Param(list(d.sites), initialize={s: site.smoothing_storage_share for s, site in d.sites.items()})
+    m.smoothing_share = pyo.Param(
+        list(d.sites), initialize={s: site.smoothing_storage_share for s, site in d.sites.items()}
+    )
     m.storage_smooths_load = constrain(
         m.SMOOTHED,
-        rule=lambda m, s, y: sum(m.capacity_mw[r, v] for r, v in m.SMOOTHING_STORES[s, y]) >= m.smoothing_share[s] * m.it_mw[s, y],
+        rule=lambda m, s, y: (
+            sum(m.capacity_mw[r, v] for r, v in m.SMOOTHING_STORES[s, y]) >= m.smoothing_share[s] * m.it_mw[s, y]
+        ),
     )

@@ -21,6 +21,7 @@ from pyomo.core.base import constraint, objective
 from optimizer.instance import Instance
 from optimizer.model import (
     adequacy,
+    capital,
     carbon,
     clock,
     compute,
@@ -40,6 +41,7 @@ from optimizer.model.data import Data
 CONCERNS = (
     clock,
     investment,
+    capital,
     compute,
     generation,
     storage,

@@ -66,9 +66,7 @@ def _placement(m: pyo.ConcreteModel, d: Data) -> None:
     if compute.energised_it_stays:
         pairs = [(s, y, v) for s in d.sites for y, v in zip(d.years, d.years[1:], strict=False) if (s, y) in rows]
         m.CONSECUTIVE = pyo.Set(dimen=3, initialize=[i for i in pairs if (i[0], i[2]) in rows])
-        m.energised_it_stays = constrain(
-            m.CONSECUTIVE, rule=lambda m, s, y, v: m.it_mw[s, y] <= m.it_mw[s, v]
-        )
+        m.energised_it_stays = constrain(m.CONSECUTIVE, rule=lambda m, s, y, v: m.it_mw[s, y] <= m.it_mw[s, v])
     m.UNMET_YEARS = pyo.Set(initialize=list(d.years) if compute.max_unmet_share else [])
     m.cost_unmet_compute_penalty = cost_term(
         ["portfolio"],
@@ -110,9 +108,11 @@ def _opening_cost(m: pyo.ConcreteModel, d: Data) -> None:
     m.certain_opening_cost = pyo.Param(m.OPENING_COSTS, initialize=always)
     m.cost_site_opening = cost_term(
         m.OPENING_COSTS,
-        rule=lambda m, s, y: m.certain_opening_cost[s, y]
-        + sum(m.opening_cost[q, y] * m.opened[q, v] for q, v in m.OPENED[s, y])
-        - sum(m.opening_cost[q, y] * m.opened[q, v] for q, v in m.OPENED_BEFORE[s, y]),
+        rule=lambda m, s, y: (
+            m.certain_opening_cost[s, y]
+            + sum(m.opening_cost[q, y] * m.opened[q, v] for q, v in m.OPENED[s, y])
+            - sum(m.opening_cost[q, y] * m.opened[q, v] for q, v in m.OPENED_BEFORE[s, y])
+        ),
     )
 
 
@@ -125,7 +125,9 @@ def _load(m: pyo.ConcreteModel, d: Data) -> None:
 
 def _unserved(m: pyo.ConcreteModel, d: Data) -> None:
     m.unserved = pyo.Var(m.SITE_YEARS, m.STEPS, bounds=(0, None), doc="load not served, MW")
-    m.unserved_share = pyo.Param(list(d.sites), initialize={s: 1 - site.availability_target for s, site in d.sites.items()})
+    m.unserved_share = pyo.Param(
+        list(d.sites), initialize={s: 1 - site.availability_target for s, site in d.sites.items()}
+    )
     m.yearly_load_per_it = pyo.Param(
         list(d.sites),
         initialize={s: sum(d.weight_hours[t] * m.load_per_it[s, t] for t in d.steps) for s in d.sites},
@@ -136,8 +138,10 @@ def _unserved(m: pyo.ConcreteModel, d: Data) -> None:
     )
     m.unserved_within_target = constrain(
         m.SITE_YEARS,
-        rule=lambda m, s, y: sum(m.weight_hours[t] * m.unserved[s, y, t] for t in m.STEPS)
-        <= m.unserved_share[s] * m.yearly_load_per_it[s] * m.it_mw[s, y],
+        rule=lambda m, s, y: (
+            sum(m.weight_hours[t] * m.unserved[s, y, t] for t in m.STEPS)
+            <= m.unserved_share[s] * m.yearly_load_per_it[s] * m.it_mw[s, y]
+        ),
     )
     penalty = d.instance.manifest.compute.unserved_usd_per_mwh / MILLION
     m.cost_unserved_penalty = cost_term(
@@ -147,10 +151,14 @@ def _unserved(m: pyo.ConcreteModel, d: Data) -> None:
 
 
 def _curtailment(m: pyo.ConcreteModel, d: Data) -> None:
-    sites = {s: d.sites[s] for s in d.sites if d.sites[s].curtailable_share > 0 and d.sites[s].curtailable_energy_share > 0}
+    sites = {
+        s: d.sites[s] for s in d.sites if d.sites[s].curtailable_share > 0 and d.sites[s].curtailable_energy_share > 0
+    }
     m.CURTAILABLE = pyo.Set(dimen=2, initialize=[(s, y) for s, y in m.SITE_YEARS if s in sites])
     m.curtailable_share = pyo.Param(list(sites), initialize={s: site.curtailable_share for s, site in sites.items()})
-    m.curtailable_energy = pyo.Param(list(sites), initialize={s: site.curtailable_energy_share for s, site in sites.items()})
+    m.curtailable_energy = pyo.Param(
+        list(sites), initialize={s: site.curtailable_energy_share for s, site in sites.items()}
+    )
     m.curtailment_cost = pyo.Param(
         list(sites), initialize={s: site.curtailment_cost_usd_per_mwh / MILLION for s, site in sites.items()}
     )
@@ -162,8 +170,10 @@ def _curtailment(m: pyo.ConcreteModel, d: Data) -> None:
     )
     m.curtailed_within_energy = constrain(
         m.CURTAILABLE,
-        rule=lambda m, s, y: sum(m.weight_hours[t] * m.curtailed[s, y, t] for t in m.STEPS)
-        <= m.curtailable_energy[s] * m.yearly_load_per_it[s] * m.it_mw[s, y],
+        rule=lambda m, s, y: (
+            sum(m.weight_hours[t] * m.curtailed[s, y, t] for t in m.STEPS)
+            <= m.curtailable_energy[s] * m.yearly_load_per_it[s] * m.it_mw[s, y]
+        ),
     )
     m.cost_curtailment_penalty = cost_term(
         m.CURTAILABLE,
@@ -177,7 +187,9 @@ def _deferral(m: pyo.ConcreteModel, d: Data) -> None:
     m.DEFERRABLE = pyo.Set(dimen=2, initialize=[(s, y) for s, y in m.SITE_YEARS if s in sites])
     m.deferrable_share = pyo.Param(list(sites), initialize={s: site.deferrable_share for s, site in sites.items()})
     m.pue = pyo.Param(list(sites), m.STEPS, initialize={(s, t): float(pue[s][t]) for s in sites for t in d.steps})
-    m.WINDOW = pyo.Set(list(sites), m.STEPS, initialize=_windows(d, {s: x.deferral_window_hours for s, x in sites.items()}))
+    m.WINDOW = pyo.Set(
+        list(sites), m.STEPS, initialize=_windows(d, {s: x.deferral_window_hours for s, x in sites.items()})
+    )
     m.deferred = pyo.Var(m.DEFERRABLE, m.STEPS, bounds=(0, None), doc="load put off, MW")
     m.recovered = pyo.Var(m.DEFERRABLE, m.STEPS, bounds=(0, None), doc="load made up for, MW")
     m.backlog = pyo.Var(m.DEFERRABLE, m.STEPS, bounds=(0, None), doc="energy put off at the start of the step, MWh")
@@ -189,20 +201,25 @@ def _deferral(m: pyo.ConcreteModel, d: Data) -> None:
     m.backlog_carried = constrain(
         m.DEFERRABLE,
         m.STEPS,
-        rule=lambda m, s, y, t: m.backlog[s, y, m.next_step[t]]
-        == m.backlog[s, y, t] + m.step_hours[t] * m.deferred[s, y, t] - m.step_hours[t] * m.recovered[s, y, t],
+        rule=lambda m, s, y, t: (
+            m.backlog[s, y, m.next_step[t]]
+            == m.backlog[s, y, t] + m.step_hours[t] * m.deferred[s, y, t] - m.step_hours[t] * m.recovered[s, y, t]
+        ),
     )
     m.backlog_within_window = constrain(
         m.DEFERRABLE,
         m.STEPS,
-        rule=lambda m, s, y, t: m.backlog[s, y, m.next_step[t]]
-        <= sum(m.step_hours[q] * m.deferred[s, y, q] for q in m.WINDOW[s, t]),
+        rule=lambda m, s, y, t: (
+            m.backlog[s, y, m.next_step[t]] <= sum(m.step_hours[q] * m.deferred[s, y, q] for q in m.WINDOW[s, t])
+        ),
     )
     m.recovered_within_halls = constrain(
         m.DEFERRABLE,
         m.STEPS,
-        rule=lambda m, s, y, t: m.load_per_it[s, t] * m.it_mw[s, y] + m.recovered[s, y, t] - m.deferred[s, y, t]
-        <= m.pue[s, t] * m.it_mw[s, y],
+        rule=lambda m, s, y, t: (
+            m.load_per_it[s, t] * m.it_mw[s, y] + m.recovered[s, y, t] - m.deferred[s, y, t]
+            <= m.pue[s, t] * m.it_mw[s, y]
+        ),
     )
 
 

@@ -64,14 +64,16 @@ def _ramps(m: pyo.ConcreteModel, d: Data) -> None:
     m.ramp_up_limited = constrain(
         m.RAMPING,
         m.STEPS,
-        rule=lambda m, r, y, t: m.output[r, y, m.next_step[t]] - m.output[r, y, t]
-        <= m.ramp_share[r, t] * m.capacity_mw[r, y],
+        rule=lambda m, r, y, t: (
+            m.output[r, y, m.next_step[t]] - m.output[r, y, t] <= m.ramp_share[r, t] * m.capacity_mw[r, y]
+        ),
     )
     m.ramp_down_limited = constrain(
         m.RAMPING,
         m.STEPS,
-        rule=lambda m, r, y, t: m.output[r, y, t] - m.output[r, y, m.next_step[t]]
-        <= m.ramp_share[r, t] * m.capacity_mw[r, y],
+        rule=lambda m, r, y, t: (
+            m.output[r, y, t] - m.output[r, y, m.next_step[t]] <= m.ramp_share[r, t] * m.capacity_mw[r, y]
+        ),
     )
 
 
@@ -88,9 +90,13 @@ def _commitment(m: pyo.ConcreteModel, d: Data) -> None:
     )
     m.started = pyo.Var(m.COMMITTED, m.STEPS, bounds=(0, None), doc="blocks started at the beginning of the step")
     m.online_output = pyo.Param(
-        names, m.STEPS, initialize={(n, t): d.resources[n].block_mw * m.availability[n, t] for n in names for t in d.steps}
+        names,
+        m.STEPS,
+        initialize={(n, t): d.resources[n].block_mw * m.availability[n, t] for n in names for t in d.steps},
     )
-    m.least_output = pyo.Param(names, m.STEPS, initialize={(n, t): _least_output(m, d, n, t) for n in names for t in d.steps})
+    m.least_output = pyo.Param(
+        names, m.STEPS, initialize={(n, t): _least_output(m, d, n, t) for n in names for t in d.steps}
+    )
     m.online_within_capacity = constrain(
         m.COMMITTED, m.STEPS, rule=lambda m, r, y, t: m.block_mw[r] * m.online[r, y, t] <= m.capacity_mw[r, y]
     )
@@ -128,32 +134,46 @@ def _running_costs(m: pyo.ConcreteModel, d: Data) -> None:
     )
     names = [n for n, r in d.resources.items() if r.kind != "wires"]
     m.variable_om = pyo.Param(
-        names, initialize={n: d.resources[n].technology.variable_om_usd_per_mwh / MILLION for n in names}, doc="M$ per MWh"
+        names,
+        initialize={n: d.resources[n].technology.variable_om_usd_per_mwh / MILLION for n in names},
+        doc="M$ per MWh",
     )
     m.startup_cost = pyo.Param(names, initialize={n: startup_cost(d.resources[n]) for n in names}, doc="M$ per block")
     m.occurrences = pyo.Param(
-        m.STEPS, initialize={t: d.weight_hours[t] / d.step_hours[t] for t in d.steps}, doc="times a year the step occurs"
+        m.STEPS,
+        initialize={t: d.weight_hours[t] / d.step_hours[t] for t in d.steps},
+        doc="times a year the step occurs",
     )
     fuel = _by_place(d, [i for i in m.GENERATOR_YEARS if d.resources[i[0]].technology.fuel])
     m.FUEL_PLACES = pyo.Set(dimen=2, initialize=list(fuel))
     m.FUEL_RESOURCES = pyo.Set(m.FUEL_PLACES, initialize=fuel)
     m.cost_fuel = cost_term(
         m.FUEL_PLACES,
-        rule=lambda m, p, y: sum(m.fuel_cost[r, y] * m.weight_hours[t] * m.output[r, y, t] for r in m.FUEL_RESOURCES[p, y] for t in m.STEPS),
+        rule=lambda m, p, y: sum(
+            m.fuel_cost[r, y] * m.weight_hours[t] * m.output[r, y, t] for r in m.FUEL_RESOURCES[p, y] for t in m.STEPS
+        ),
     )
     variable = _by_place(d, [i for i in m.GENERATOR_YEARS if m.variable_om[i[0]] > 0])
     m.VARIABLE_OM_PLACES = pyo.Set(dimen=2, initialize=list(variable))
     m.VARIABLE_OM_RESOURCES = pyo.Set(m.VARIABLE_OM_PLACES, initialize=variable)
     m.cost_variable_om = cost_term(
         m.VARIABLE_OM_PLACES,
-        rule=lambda m, p, y: sum(m.variable_om[r] * m.weight_hours[t] * m.output[r, y, t] for r in m.VARIABLE_OM_RESOURCES[p, y] for t in m.STEPS),
+        rule=lambda m, p, y: sum(
+            m.variable_om[r] * m.weight_hours[t] * m.output[r, y, t]
+            for r in m.VARIABLE_OM_RESOURCES[p, y]
+            for t in m.STEPS
+        ),
     )
     starting = _by_place(d, [i for i in m.COMMITTED if m.startup_cost[i[0]] > 0])
     m.STARTUP_PLACES = pyo.Set(dimen=2, initialize=list(starting))
     m.STARTUP_RESOURCES = pyo.Set(m.STARTUP_PLACES, initialize=starting)
     m.cost_startup = cost_term(
         m.STARTUP_PLACES,
-        rule=lambda m, p, y: sum(m.startup_cost[r] * m.occurrences[t] * m.started[r, y, t] for r in m.STARTUP_RESOURCES[p, y] for t in m.STEPS),
+        rule=lambda m, p, y: sum(
+            m.startup_cost[r] * m.occurrences[t] * m.started[r, y, t]
+            for r in m.STARTUP_RESOURCES[p, y]
+            for t in m.STEPS
+        ),
     )
 
 
@@ -172,19 +192,28 @@ def _production_credit(m: pyo.ConcreteModel, d: Data) -> None:
     rows = {i: found for i, found in eligible.items() if found}
     yearly = {n: sum(d.weight_hours[t] * m.availability[n, t] for t in d.steps) for n, _ in rows}
     m.CREDITED = pyo.Set(dimen=2, initialize=list(rows))
-    m.CREDITED_VINTAGES = pyo.Set(m.CREDITED, dimen=2, initialize={(n, y): [(n, v) for v in found] for (n, y), found in rows.items()})
+    m.CREDITED_VINTAGES = pyo.Set(
+        m.CREDITED, dimen=2, initialize={(n, y): [(n, v) for v in found] for (n, y), found in rows.items()}
+    )
     m.block_credit_gwh = pyo.Param(
-        sorted(yearly), initialize={n: d.resources[n].block_mw * hours / 1000 for n, hours in yearly.items()}, doc="GWh a year per block"
+        sorted(yearly),
+        initialize={n: d.resources[n].block_mw * hours / 1000 for n, hours in yearly.items()},
+        doc="GWh a year per block",
     )
     m.credited_gwh = pyo.Var(m.CREDITED, bounds=(0, None), doc="energy that earns a production tax credit")
     m.credited_within_output = constrain(
-        m.CREDITED, rule=lambda m, r, y: m.credited_gwh[r, y] <= sum(m.weight_hours[t] / 1000 * m.output[r, y, t] for t in m.STEPS)
+        m.CREDITED,
+        rule=lambda m, r, y: m.credited_gwh[r, y] <= sum(m.weight_hours[t] / 1000 * m.output[r, y, t] for t in m.STEPS),
     )
     m.credited_within_eligible = constrain(
         m.CREDITED,
-        rule=lambda m, r, y: m.credited_gwh[r, y] <= sum(m.block_credit_gwh[q] * m.build[q, v] for q, v in m.CREDITED_VINTAGES[r, y]),
+        rule=lambda m, r, y: (
+            m.credited_gwh[r, y] <= sum(m.block_credit_gwh[q] * m.build[q, v] for q, v in m.CREDITED_VINTAGES[r, y])
+        ),
     )
-    credit = {i: _credit_per_mwh(d, i[0], found[0]) / (1 - money.tax_rate) * 1000 / MILLION for i, found in rows.items()}
+    credit = {
+        i: _credit_per_mwh(d, i[0], found[0]) / (1 - money.tax_rate) * 1000 / MILLION for i, found in rows.items()
+    }
     m.credit_per_mwh = pyo.Param(m.CREDITED, initialize=credit)
     places: dict[tuple[str, int], list[str]] = {}
     for name, year in rows:

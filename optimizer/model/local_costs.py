@@ -60,6 +60,7 @@ def revenue_requirement_per_block(d: Data, resource: Resource, service: int, yea
 
 def _plant(m: pyo.ConcreteModel, d: Data) -> None:
     """Plant and its upkeep, by utility, pool and year."""
+
     def owner(i: tuple[str, int]) -> tuple[str | None, str, int]:
         resource = d.resources[i[0]]
         return (resource.option.utility if resource.option else None, resource.technology.cost_pool, i[1])
@@ -72,26 +73,38 @@ def _plant(m: pyo.ConcreteModel, d: Data) -> None:
     apart = [i for i in blocks if d.resources[i[0]].sized_apart]
     m.FINANCED = pyo.Set(dimen=3, initialize=list(financed))
     m.FINANCED_BLOCKS = pyo.Set(m.FINANCED, dimen=3, initialize=vintages)
-    m.FINANCED_ENERGY = pyo.Set(m.FINANCED, dimen=3, initialize={k: [i for i in rows if i in set(apart)] for k, rows in vintages.items()})
+    m.FINANCED_ENERGY = pyo.Set(
+        m.FINANCED, dimen=3, initialize={k: [i for i in rows if i in set(apart)] for k, rows in vintages.items()}
+    )
     m.KEPT = pyo.Set(dimen=3, initialize=list(kept))
     m.KEPT_RESOURCES = pyo.Set(m.KEPT, dimen=2, initialize=kept)
     m.block_requirement = pyo.Param(
-        blocks, initialize={(n, v, y): revenue_requirement_per_block(d, d.resources[n], v, y, energy=False) for n, v, y in blocks}
+        blocks,
+        initialize={
+            (n, v, y): revenue_requirement_per_block(d, d.resources[n], v, y, energy=False) for n, v, y in blocks
+        },
     )
     m.energy_requirement = pyo.Param(
-        apart, initialize={(n, v, y): revenue_requirement_per_block(d, d.resources[n], v, y, energy=True) for n, v, y in apart}
+        apart,
+        initialize={
+            (n, v, y): revenue_requirement_per_block(d, d.resources[n], v, y, energy=True) for n, v, y in apart
+        },
     )
     m.plant_cost = pyo.Var(m.FINANCED, bounds=(0, None), doc="revenue requirement, M$ a year")
     m.upkeep_cost = pyo.Var(m.KEPT, bounds=(0, None), doc="fixed O&M, M$ a year")
     m.plant_recovered = constrain(
         m.FINANCED,
-        rule=lambda m, u, g, y: m.plant_cost[u, g, y]
-        == sum(m.block_requirement[r, v, q] * m.build[r, v] for r, v, q in m.FINANCED_BLOCKS[u, g, y])
-        + sum(m.energy_requirement[r, v, q] * m.build_energy[r, v] for r, v, q in m.FINANCED_ENERGY[u, g, y]),
+        rule=lambda m, u, g, y: (
+            m.plant_cost[u, g, y]
+            == sum(m.block_requirement[r, v, q] * m.build[r, v] for r, v, q in m.FINANCED_BLOCKS[u, g, y])
+            + sum(m.energy_requirement[r, v, q] * m.build_energy[r, v] for r, v, q in m.FINANCED_ENERGY[u, g, y])
+        ),
     )
     m.upkeep_recovered = constrain(
         m.KEPT,
-        rule=lambda m, u, g, y: m.upkeep_cost[u, g, y] == sum(m.fixed_om[r] * m.capacity_mw[r, v] for r, v in m.KEPT_RESOURCES[u, g, y]),
+        rule=lambda m, u, g, y: (
+            m.upkeep_cost[u, g, y] == sum(m.fixed_om[r] * m.capacity_mw[r, v] for r, v in m.KEPT_RESOURCES[u, g, y])
+        ),
     )
 
 
@@ -102,7 +115,9 @@ def _contract(m: pyo.ConcreteModel, d: Data) -> None:
         for n, y in m.RESOURCE_YEARS
         if (o := d.resources[n].option) and d.resources[n].mode == "utility" and o.contract_share > 0
     ]
-    bill = group([i for i in bespoke if (d.contract_site(i[0]), i[1]) in m.BILLED], lambda i: (d.contract_site(i[0]), i[1]))
+    bill = group(
+        [i for i in bespoke if (d.contract_site(i[0]), i[1]) in m.BILLED], lambda i: (d.contract_site(i[0]), i[1])
+    )
     vintages = {k: [(n, v, y) for n, y in rows for v in d.resources[n].vintages(y)] for k, rows in bill.items()}
     energy = {k: [i for i in rows if d.resources[i[0]].sized_apart] for k, rows in vintages.items()}
     billed = list(m.BILLED)
@@ -113,15 +128,23 @@ def _contract(m: pyo.ConcreteModel, d: Data) -> None:
     m.contract_share = pyo.Param(names, initialize={n: d.resources[n].option.contract_share for n in names})  # type: ignore[union-attr]
     m.contract_billed = constrain(
         m.BILLED,
-        rule=lambda m, s, y: m.contract_bill[s, y]
-        == sum(m.contract_share[r] * m.block_requirement[r, v, q] * m.build[r, v] for r, v, q in m.BESPOKE_BLOCKS[s, y])
-        + sum(m.contract_share[r] * m.energy_requirement[r, v, q] * m.build_energy[r, v] for r, v, q in m.BESPOKE_ENERGY[s, y])
-        + sum(m.contract_share[r] * m.fixed_om[r] * m.capacity_mw[r, v] for r, v in m.BESPOKE[s, y]),
+        rule=lambda m, s, y: (
+            m.contract_bill[s, y]
+            == sum(
+                m.contract_share[r] * m.block_requirement[r, v, q] * m.build[r, v] for r, v, q in m.BESPOKE_BLOCKS[s, y]
+            )
+            + sum(
+                m.contract_share[r] * m.energy_requirement[r, v, q] * m.build_energy[r, v]
+                for r, v, q in m.BESPOKE_ENERGY[s, y]
+            )
+            + sum(m.contract_share[r] * m.fixed_om[r] * m.capacity_mw[r, v] for r, v in m.BESPOKE[s, y])
+        ),
     )
 
 
 def _variable(m: pyo.ConcreteModel, d: Data) -> None:
     """Running costs of plant that a utility runs."""
+
     def owner(i: tuple[str, int]) -> tuple[str | None, int]:
         option = d.resources[i[0]].option
         return (option.utility if option else None, i[1])
@@ -137,10 +160,24 @@ def _variable(m: pyo.ConcreteModel, d: Data) -> None:
     m.variable_cost = pyo.Var(m.RUN_BY_UTILITY, bounds=(0, None), doc="variable O&M, fuel and start-ups, M$ a year")
     m.variable_recovered = constrain(
         m.RUN_BY_UTILITY,
-        rule=lambda m, u, y: m.variable_cost[u, y]
-        == sum((m.fuel_cost[r, v] + m.variable_om[r]) * m.weight_hours[t] * m.output[r, v, t] for r, v in m.UTILITY_GENERATORS[u, y] for t in m.STEPS)
-        + sum(m.variable_om[r] * m.weight_hours[t] * m.discharge[r, v, t] for r, v in m.UTILITY_STORES[u, y] for t in m.STEPS)
-        + sum(m.startup_cost[r] * m.occurrences[t] * m.started[r, v, t] for r, v in m.UTILITY_COMMITTED[u, y] for t in m.STEPS),
+        rule=lambda m, u, y: (
+            m.variable_cost[u, y]
+            == sum(
+                (m.fuel_cost[r, v] + m.variable_om[r]) * m.weight_hours[t] * m.output[r, v, t]
+                for r, v in m.UTILITY_GENERATORS[u, y]
+                for t in m.STEPS
+            )
+            + sum(
+                m.variable_om[r] * m.weight_hours[t] * m.discharge[r, v, t]
+                for r, v in m.UTILITY_STORES[u, y]
+                for t in m.STEPS
+            )
+            + sum(
+                m.startup_cost[r] * m.occurrences[t] * m.started[r, v, t]
+                for r, v in m.UTILITY_COMMITTED[u, y]
+                for t in m.STEPS
+            )
+        ),
     )
 
 
@@ -157,14 +194,18 @@ def _purchases(m: pyo.ConcreteModel, d: Data) -> None:
     priced = {z for z, zone in d.zones.items() if zone.supply == "price"}
     served = [i for i in m.GRID_SITE_YEARS if d.sites[i[0]].utility in cost_of_service]
     m.BOUGHT_FOR = members([i for i in served if d.sites[i[0]].zone in priced], lambda s: d.sites[s].utility)
-    m.SOLD_BY = members([i for i in m.EXPORTING if i in set(served) and d.sites[i[0]].zone in priced], lambda s: d.sites[s].utility)
+    m.SOLD_BY = members(
+        [i for i in m.EXPORTING if i in set(served) and d.sites[i[0]].zone in priced], lambda s: d.sites[s].utility
+    )
     m.PAID_EXPORTS = members([i for i in m.CREDITED_EXPORT], lambda s: d.sites[s].utility)
     plant = [i for i in m.GENERATOR_YEARS if not d.resources[i[0]].sponsor_pays and d.resources[i[0]].zone in priced]
     store = [i for i in m.RUNNING_STORES if not d.resources[i[0]].sponsor_pays and d.resources[i[0]].zone in priced]
     m.SELLING_GENERATORS = members(plant, lambda n: d.resources[n].option.utility)  # type: ignore[union-attr]
     m.SELLING_STORES = members(store, lambda n: d.resources[n].option.utility)  # type: ignore[union-attr]
     m.resource_zone = pyo.Param(
-        sorted({n for n, _ in [*plant, *store]}), within=pyo.Any, initialize={n: d.resources[n].zone for n, _ in [*plant, *store]}
+        sorted({n for n, _ in [*plant, *store]}),
+        within=pyo.Any,
+        initialize={n: d.resources[n].zone for n, _ in [*plant, *store]},
     )
     stacked = lambda z: d.zones[z].utility if d.zones[z].supply == "stack" else None  # noqa: E731
     sold = [i for i in m.EARNING if stacked(i[0])]
@@ -175,27 +216,57 @@ def _purchases(m: pyo.ConcreteModel, d: Data) -> None:
     m.purchase_cost = pyo.Var(m.COST_OF_SERVICE, doc="energy bought less energy sold, M$ a year")
     m.purchases_recovered = constrain(
         m.COST_OF_SERVICE,
-        rule=lambda m, u, y: m.purchase_cost[u, y]
-        == sum(m.weight_hours[t] * m.price[m.site_zone[s], v, t] * m.import_mw[s, v, t] for s, v in m.BOUGHT_FOR[u, y] for t in m.STEPS)
-        - sum(m.weight_hours[t] * m.price[m.site_zone[s], v, t] * m.export_mw[s, v, t] for s, v in m.SOLD_BY[u, y] for t in m.STEPS)
-        + sum(m.export_credit[s, v] * m.weight_hours[t] * m.export_mw[s, v, t] for s, v in m.PAID_EXPORTS[u, y] for t in m.STEPS)
-        - sum(m.weight_hours[t] * m.price[m.resource_zone[r], v, t] * m.output[r, v, t] for r, v in m.SELLING_GENERATORS[u, y] for t in m.STEPS)
-        - sum(
-            m.weight_hours[t] * m.price[m.resource_zone[r], v, t] * (m.discharge[r, v, t] - m.charge[r, v, t])
-            for r, v in m.SELLING_STORES[u, y]
-            for t in m.STEPS
-        )
-        + sum(m.weight_hours[t] * m.zone_earning[z, v, t] * m.output[r, v, t] for z, v, r in m.BUYBACK_GENERATORS[u, y] for t in m.STEPS)
-        + sum(
-            m.weight_hours[t] * m.zone_earning[z, v, t] * (m.discharge[r, v, t] - m.charge[r, v, t])
-            for z, v, r in m.BUYBACK_STORES[u, y]
-            for t in m.STEPS
-        )
-        + sum(m.weight_hours[t] * m.payment_slope[z, j] * m.rise_part[z, v, j, t] for z, v, j in m.RISE_PAID[u, y] for t in m.STEPS)
-        - sum(
-            m.weight_hours[t] * (m.stack_forward_margin[c, v, t] * m.forward[c, v, t] + m.stack_backward_margin[c, v, t] * m.backward[c, v, t])
-            for c, v in m.STACK_CORRIDORS[u, y]
-            for t in m.STEPS
+        rule=lambda m, u, y: (
+            m.purchase_cost[u, y]
+            == sum(
+                m.weight_hours[t] * m.price[m.site_zone[s], v, t] * m.import_mw[s, v, t]
+                for s, v in m.BOUGHT_FOR[u, y]
+                for t in m.STEPS
+            )
+            - sum(
+                m.weight_hours[t] * m.price[m.site_zone[s], v, t] * m.export_mw[s, v, t]
+                for s, v in m.SOLD_BY[u, y]
+                for t in m.STEPS
+            )
+            + sum(
+                m.export_credit[s, v] * m.weight_hours[t] * m.export_mw[s, v, t]
+                for s, v in m.PAID_EXPORTS[u, y]
+                for t in m.STEPS
+            )
+            - sum(
+                m.weight_hours[t] * m.price[m.resource_zone[r], v, t] * m.output[r, v, t]
+                for r, v in m.SELLING_GENERATORS[u, y]
+                for t in m.STEPS
+            )
+            - sum(
+                m.weight_hours[t] * m.price[m.resource_zone[r], v, t] * (m.discharge[r, v, t] - m.charge[r, v, t])
+                for r, v in m.SELLING_STORES[u, y]
+                for t in m.STEPS
+            )
+            + sum(
+                m.weight_hours[t] * m.zone_earning[z, v, t] * m.output[r, v, t]
+                for z, v, r in m.BUYBACK_GENERATORS[u, y]
+                for t in m.STEPS
+            )
+            + sum(
+                m.weight_hours[t] * m.zone_earning[z, v, t] * (m.discharge[r, v, t] - m.charge[r, v, t])
+                for z, v, r in m.BUYBACK_STORES[u, y]
+                for t in m.STEPS
+            )
+            + sum(
+                m.weight_hours[t] * m.payment_slope[z, j] * m.rise_part[z, v, j, t]
+                for z, v, j in m.RISE_PAID[u, y]
+                for t in m.STEPS
+            )
+            - sum(
+                m.weight_hours[t]
+                * (
+                    m.stack_forward_margin[c, v, t] * m.forward[c, v, t]
+                    + m.stack_backward_margin[c, v, t] * m.backward[c, v, t]
+                )
+                for c, v in m.STACK_CORRIDORS[u, y]
+                for t in m.STEPS
+            )
         ),
     )
 
@@ -214,7 +285,9 @@ def _corridor_purchases(m: pyo.ConcreteModel, d: Data) -> None:
     by_utility = group(stacked, lambda i: (buyer(i[0]), i[1]))
     margin = {(c, y, t): d.corridor_margin(rows[c], y, t) / MILLION for c, y in stacked for t in d.steps}
     back = {(c, y, t): d.corridor_margin(rows[c], y, t, reverse=True) / MILLION for c, y in stacked for t in d.steps}
-    m.STACK_CORRIDORS = pyo.Set(m.COST_OF_SERVICE, dimen=2, initialize={i: by_utility.get(i, []) for i in m.COST_OF_SERVICE})
+    m.STACK_CORRIDORS = pyo.Set(
+        m.COST_OF_SERVICE, dimen=2, initialize={i: by_utility.get(i, []) for i in m.COST_OF_SERVICE}
+    )
     m.stack_forward_margin = pyo.Param(stacked, m.STEPS, initialize=margin)
     m.stack_backward_margin = pyo.Param(stacked, m.STEPS, initialize=back)
 
@@ -227,18 +300,23 @@ def _supply(m: pyo.ConcreteModel, d: Data) -> None:
     m.OWNED_BLOCKS = pyo.Set(m.STACK_OWNERS, dimen=3, initialize=blocks)
     m.supply_marginal_cost = pyo.Param(list(cost), initialize=cost, doc="M$ per MWh")
     m.supply_without_project = pyo.Param(
-        m.STACK_OWNERS, initialize={i: sum(d.stack_total(z, y, "marginal_cost_usd_per_mwh") for z, y in owned[i]) / MILLION for i in owned}
+        m.STACK_OWNERS,
+        initialize={
+            i: sum(d.stack_total(z, y, "marginal_cost_usd_per_mwh") for z, y in owned[i]) / MILLION for i in owned
+        },
     )
     m.supply_cost = pyo.Var(m.STACK_OWNERS, doc="cost of supply with the project less without, M$ a year")
     m.supply_recovered = constrain(
         m.STACK_OWNERS,
-        rule=lambda m, u, y: m.supply_cost[u, y]
-        == sum(
-            m.weight_hours[t] * m.supply_marginal_cost[z, b] * m.supply[z, b, v, t]
-            for z, b, v in m.OWNED_BLOCKS[u, y]
-            for t in m.STEPS
-        )
-        - m.supply_without_project[u, y],
+        rule=lambda m, u, y: (
+            m.supply_cost[u, y]
+            == sum(
+                m.weight_hours[t] * m.supply_marginal_cost[z, b] * m.supply[z, b, v, t]
+                for z, b, v in m.OWNED_BLOCKS[u, y]
+                for t in m.STEPS
+            )
+            - m.supply_without_project[u, y]
+        ),
     )
 
 
@@ -251,5 +329,8 @@ def _capacity(m: pyo.ConcreteModel, d: Data) -> None:
     m.capacity_cost = pyo.Var(m.CAPACITY_BUYERS, bounds=(0, None), doc="capacity bought for the sites, M$ a year")
     m.capacity_recovered = constrain(
         m.CAPACITY_BUYERS,
-        rule=lambda m, u, y: m.capacity_cost[u, y] == sum(m.capacity_price[z, v, j] * m.capacity_part[z, v, j] for z, v, j in m.BOUGHT_BY_UTILITY[u, y]),
+        rule=lambda m, u, y: (
+            m.capacity_cost[u, y]
+            == sum(m.capacity_price[z, v, j] * m.capacity_part[z, v, j] for z, v, j in m.BOUGHT_BY_UTILITY[u, y])
+        ),
     )

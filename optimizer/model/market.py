@@ -55,11 +55,15 @@ def _site_settlement(m: pyo.ConcreteModel, d: Data) -> None:
     )
     m.cost_market_purchases = cost_term(
         m.BUYING,
-        rule=lambda m, s, y: sum(m.weight_hours[t] * m.price[m.site_zone[s], y, t] * m.import_mw[s, y, t] for t in m.STEPS),
+        rule=lambda m, s, y: sum(
+            m.weight_hours[t] * m.price[m.site_zone[s], y, t] * m.import_mw[s, y, t] for t in m.STEPS
+        ),
     )
     m.cost_market_revenue = cost_term(
         m.SELLING,
-        rule=lambda m, s, y: sum(-m.weight_hours[t] * m.price[m.site_zone[s], y, t] * m.export_mw[s, y, t] for t in m.STEPS),
+        rule=lambda m, s, y: sum(
+            -m.weight_hours[t] * m.price[m.site_zone[s], y, t] * m.export_mw[s, y, t] for t in m.STEPS
+        ),
     )
     m.cost_market_revenue__credited = cost_term(
         m.CREDITED_EXPORT,
@@ -81,13 +85,17 @@ def _zone_revenue(m: pyo.ConcreteModel, d: Data) -> None:
     m.zone_earning = pyo.Param(m.EARNING, m.STEPS, initialize=earns, doc="M$ per MWh")
     m.cost_market_revenue__zone = cost_term(
         m.EARNING,
-        rule=lambda m, z, y: sum(
-            -m.weight_hours[t] * m.zone_earning[z, y, t] * m.output[r, v, t] for r, v in m.EARNING_GENERATORS[z, y] for t in m.STEPS
-        )
-        + sum(
-            m.weight_hours[t] * m.zone_earning[z, y, t] * (m.charge[r, v, t] - m.discharge[r, v, t])
-            for r, v in m.EARNING_STORES[z, y]
-            for t in m.STEPS
+        rule=lambda m, z, y: (
+            sum(
+                -m.weight_hours[t] * m.zone_earning[z, y, t] * m.output[r, v, t]
+                for r, v in m.EARNING_GENERATORS[z, y]
+                for t in m.STEPS
+            )
+            + sum(
+                m.weight_hours[t] * m.zone_earning[z, y, t] * (m.charge[r, v, t] - m.discharge[r, v, t])
+                for r, v in m.EARNING_STORES[z, y]
+                for t in m.STEPS
+            )
         ),
     )
 
@@ -104,7 +112,9 @@ def _corridor_settlement(m: pyo.ConcreteModel, d: Data) -> None:
     forward = {(c, y, t): d.corridor_margin(rows[c], y, t) / MILLION for c, y in index for t in d.steps}
     backward = {(c, y, t): d.corridor_margin(rows[c], y, t, reverse=True) / MILLION for c, y in index for t in d.steps}
     m.forward_margin = pyo.Param(list(dict.fromkeys(index)), m.STEPS, initialize=forward, doc="earned per MWh sent, M$")
-    m.backward_margin = pyo.Param(list(dict.fromkeys(index)), m.STEPS, initialize=backward, doc="earned per MWh sent, M$")
+    m.backward_margin = pyo.Param(
+        list(dict.fromkeys(index)), m.STEPS, initialize=backward, doc="earned per MWh sent, M$"
+    )
 
     def earned(m: pyo.ConcreteModel, c: str, y: int) -> object:
         return sum(
@@ -138,10 +148,17 @@ def _price_rise(m: pyo.ConcreteModel, d: Data) -> None:
     m.RISE_SEGMENTS = pyo.Set(list(curves), initialize={z: list(segments[z]) for z in curves})
     m.RISE_PARTS = pyo.Set(dimen=3, initialize=[(z, y, j) for z, y in rising for j in segments[z]])
     m.rise_width = pyo.Param(flat, initialize={(z, j): curves[z].widths[j] for z, j in flat})
-    m.rise_slope = pyo.Param(flat, initialize={(z, j): curves[z].slopes[0][j] / MILLION for z, j in flat}, doc="M$/MWh per MW")
-    m.payment_slope = pyo.Param(flat, initialize={(z, j): curves[z].slopes[1][j] / MILLION for z, j in flat}, doc="M$/h per MW")
+    m.rise_slope = pyo.Param(
+        flat, initialize={(z, j): curves[z].slopes[0][j] / MILLION for z, j in flat}, doc="M$/MWh per MW"
+    )
+    m.payment_slope = pyo.Param(
+        flat, initialize={(z, j): curves[z].slopes[1][j] / MILLION for z, j in flat}, doc="M$/h per MW"
+    )
     m.rise_part = pyo.Var(
-        m.RISE_PARTS, m.STEPS, bounds=lambda m, z, y, j, t: (0, curves[z].widths[j]), doc="net purchase in the segment, MW"
+        m.RISE_PARTS,
+        m.STEPS,
+        bounds=lambda m, z, y, j, t: (0, curves[z].widths[j]),
+        doc="net purchase in the segment, MW",
     )
     m.net_purchase_in_segments = constrain(
         m.RISING,
@@ -153,18 +170,26 @@ def _price_rise(m: pyo.ConcreteModel, d: Data) -> None:
     m.next_rise_segment = pyo.Param(sorted({j for _, _, j in ordered}), initialize={j: j + 1 for _, _, j in ordered})
     m.rise_full = pyo.Var(m.RISE_ORDERED, m.STEPS, domain=pyo.Binary, doc="is the segment full")
     m.rise_segment_full_before_next = constrain(
-        m.RISE_ORDERED, m.STEPS, rule=lambda m, z, y, j, t: m.rise_part[z, y, j, t] >= m.rise_width[z, j] * m.rise_full[z, y, j, t]
+        m.RISE_ORDERED,
+        m.STEPS,
+        rule=lambda m, z, y, j, t: m.rise_part[z, y, j, t] >= m.rise_width[z, j] * m.rise_full[z, y, j, t],
     )
     m.next_rise_segment_needs_full = constrain(
         m.RISE_ORDERED,
         m.STEPS,
-        rule=lambda m, z, y, j, t: m.rise_part[z, y, m.next_rise_segment[j], t]
-        <= m.rise_width[z, m.next_rise_segment[j]] * m.rise_full[z, y, j, t],
+        rule=lambda m, z, y, j, t: (
+            m.rise_part[z, y, m.next_rise_segment[j], t]
+            <= m.rise_width[z, m.next_rise_segment[j]] * m.rise_full[z, y, j, t]
+        ),
     )
     m.SPONSOR_RISE = pyo.Set(dimen=2, initialize=[i for i in rising if d.paying_utility(i[0]) is None])
     m.cost_market_price_rise = cost_term(
         m.SPONSOR_RISE,
-        rule=lambda m, z, y: sum(m.weight_hours[t] * m.payment_slope[z, j] * m.rise_part[z, y, j, t] for j in m.RISE_SEGMENTS[z] for t in m.STEPS),
+        rule=lambda m, z, y: sum(
+            m.weight_hours[t] * m.payment_slope[z, j] * m.rise_part[z, y, j, t]
+            for j in m.RISE_SEGMENTS[z]
+            for t in m.STEPS
+        ),
     )
 
 
@@ -191,10 +216,12 @@ def _capacity(m: pyo.ConcreteModel, d: Data) -> None:
     _capacity_parts(m, d, curves)
     m.capacity_owed = constrain(
         m.OBLIGED,
-        rule=lambda m, z, y: sum(m.obligation_per_it[s] * m.it_mw[s, v] for s, v in m.OBLIGED_SITES[z, y])
-        - sum(m.firm_credit[r] * m.capacity_mw[r, v] for r, v in m.ACCREDITED[z, y])
-        - sum(m.capacity_part[q, v, j] for q, v, j in m.BOUGHT[z, y])
-        <= m.capacity_headroom[z, y],
+        rule=lambda m, z, y: (
+            sum(m.obligation_per_it[s] * m.it_mw[s, v] for s, v in m.OBLIGED_SITES[z, y])
+            - sum(m.firm_credit[r] * m.capacity_mw[r, v] for r, v in m.ACCREDITED[z, y])
+            - sum(m.capacity_part[q, v, j] for q, v, j in m.BOUGHT[z, y])
+            <= m.capacity_headroom[z, y]
+        ),
     )
 
 
@@ -219,7 +246,9 @@ def _capacity_parts(m: pyo.ConcreteModel, d: Data, curves: dict[str, Curve]) -> 
     )
     ordered = [(z, y, j) for z, y, j in parts if not curves[z].convex and (z, y, j + 1) in m.CAPACITY_PARTS]
     m.CAPACITY_ORDERED = pyo.Set(dimen=3, initialize=ordered)
-    m.next_capacity_segment = pyo.Param(sorted({j for _, _, j in ordered}), initialize={j: j + 1 for _, _, j in ordered})
+    m.next_capacity_segment = pyo.Param(
+        sorted({j for _, _, j in ordered}), initialize={j: j + 1 for _, _, j in ordered}
+    )
     m.capacity_full = pyo.Var(m.CAPACITY_ORDERED, domain=pyo.Binary, doc="is the segment full")
     m.capacity_segment_full_before_next = constrain(
         m.CAPACITY_ORDERED,
@@ -227,8 +256,10 @@ def _capacity_parts(m: pyo.ConcreteModel, d: Data, curves: dict[str, Curve]) -> 
     )
     m.next_capacity_segment_needs_full = constrain(
         m.CAPACITY_ORDERED,
-        rule=lambda m, z, y, j: m.capacity_part[z, y, m.next_capacity_segment[j]]
-        <= m.capacity_width[z, y, m.next_capacity_segment[j]] * m.capacity_full[z, y, j],
+        rule=lambda m, z, y, j: (
+            m.capacity_part[z, y, m.next_capacity_segment[j]]
+            <= m.capacity_width[z, y, m.next_capacity_segment[j]] * m.capacity_full[z, y, j]
+        ),
     )
     m.SPONSOR_CAPACITY = pyo.Set(
         dimen=2, initialize=list(dict.fromkeys((z, y) for z, y, _ in parts if d.paying_utility(z) is None))

@@ -14,9 +14,10 @@ import pyomo.environ as pyo
 from pyomo.repn.plugins.standard_form import LinearStandardFormCompiler
 from scipy import sparse
 
-
 #: Cost terms that are present values as they stand; all others are yearly and discounted here.
-CAPITAL_COSTS = frozenset({"own_capital", "tax_effects", "salvage", "contribution", "contribution_gross_up", "site_opening"})
+CAPITAL_COSTS = frozenset(
+    {"own_capital", "tax_effects", "salvage", "contribution", "contribution_gross_up", "site_opening"}
+)
 
 
 class ScalingError(ValueError):

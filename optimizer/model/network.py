@@ -35,8 +35,10 @@ def add(m: pyo.ConcreteModel, d: Data) -> None:
 
 
 def _poi(m: pyo.ConcreteModel, d: Data) -> None:
-    wires = group([i for i in m.RESOURCE_YEARS if d.resources[i[0]].kind == "wires" and d.resources[i[0]].site],
-                  lambda i: (d.resources[i[0]].site, i[1]))
+    wires = group(
+        [i for i in m.RESOURCE_YEARS if d.resources[i[0]].kind == "wires" and d.resources[i[0]].site],
+        lambda i: (d.resources[i[0]].site, i[1]),
+    )
     grid = [(s, y) for s, y in m.SITE_YEARS if d.sites[s].existing_poi_mw > 0 or (s, y) in wires]
     m.GRID_SITE_YEARS = pyo.Set(dimen=2, initialize=grid)
     m.EXPORTING = pyo.Set(dimen=2, initialize=[(s, y) for s, y in grid if d.sites[s].export_allowed])
@@ -47,7 +49,9 @@ def _poi(m: pyo.ConcreteModel, d: Data) -> None:
     )
     m.poi_capacity = constrain(
         m.GRID_SITE_YEARS,
-        rule=lambda m, s, y: m.poi_mw[s, y] == m.existing_poi_mw[s] + sum(m.capacity_mw[r, v] for r, v in m.POI_UPGRADES[s, y]),
+        rule=lambda m, s, y: (
+            m.poi_mw[s, y] == m.existing_poi_mw[s] + sum(m.capacity_mw[r, v] for r, v in m.POI_UPGRADES[s, y])
+        ),
     )
     m.import_mw = pyo.Var(
         m.GRID_SITE_YEARS, m.STEPS, bounds=lambda m, s, y, t: (0, d.most_poi_mw(s, y)), doc="drawn through the POI, MW"
@@ -81,20 +85,24 @@ def _site_balance(m: pyo.ConcreteModel, d: Data) -> None:
     m.site_balance = constrain(
         m.SITE_YEARS,
         m.STEPS,
-        rule=lambda m, s, y, t: sum(m.output[r, v, t] for r, v in m.SITE_GENERATORS[s, y])
-        + sum(m.discharge[r, v, t] - m.charge[r, v, t] for r, v in m.SITE_STORES[s, y])
-        + sum(m.import_mw[q, v, t] for q, v in m.SITE_IMPORTS[s, y])
-        - sum(m.export_mw[q, v, t] for q, v in m.SITE_EXPORTS[s, y])
-        + m.unserved[s, y, t]
-        + sum(m.curtailed[q, v, t] for q, v in m.SITE_CURTAILMENT[s, y])
-        + sum(m.deferred[q, v, t] - m.recovered[q, v, t] for q, v in m.SITE_DEFERRAL[s, y])
-        == m.load_per_it[s, t] * m.it_mw[s, y],
+        rule=lambda m, s, y, t: (
+            sum(m.output[r, v, t] for r, v in m.SITE_GENERATORS[s, y])
+            + sum(m.discharge[r, v, t] - m.charge[r, v, t] for r, v in m.SITE_STORES[s, y])
+            + sum(m.import_mw[q, v, t] for q, v in m.SITE_IMPORTS[s, y])
+            - sum(m.export_mw[q, v, t] for q, v in m.SITE_EXPORTS[s, y])
+            + m.unserved[s, y, t]
+            + sum(m.curtailed[q, v, t] for q, v in m.SITE_CURTAILMENT[s, y])
+            + sum(m.deferred[q, v, t] - m.recovered[q, v, t] for q, v in m.SITE_DEFERRAL[s, y])
+            == m.load_per_it[s, t] * m.it_mw[s, y]
+        ),
     )
 
 
 def _corridors(m: pyo.ConcreteModel, d: Data) -> None:
     corridors = {row.corridor: row for row in d.instance.corridors}
-    circuits = group([i for i in m.RESOURCE_YEARS if d.resources[i[0]].corridor], lambda i: (d.resources[i[0]].corridor, i[1]))
+    circuits = group(
+        [i for i in m.RESOURCE_YEARS if d.resources[i[0]].corridor], lambda i: (d.resources[i[0]].corridor, i[1])
+    )
     usable = [(c, y) for c, row in corridors.items() for y in d.years if row.existing_mw > 0 or (c, y) in circuits]
     m.CORRIDOR_YEARS = pyo.Set(dimen=2, initialize=usable)
     m.CIRCUITS = pyo.Set(m.CORRIDOR_YEARS, dimen=2, initialize={i: circuits.get(i, []) for i in usable})
@@ -105,12 +113,16 @@ def _corridors(m: pyo.ConcreteModel, d: Data) -> None:
     m.forward_within_corridor = constrain(
         m.CORRIDOR_YEARS,
         m.STEPS,
-        rule=lambda m, c, y, t: m.forward[c, y, t] - sum(m.capacity_mw[r, v] for r, v in m.CIRCUITS[c, y]) <= m.existing_corridor_mw[c],
+        rule=lambda m, c, y, t: (
+            m.forward[c, y, t] - sum(m.capacity_mw[r, v] for r, v in m.CIRCUITS[c, y]) <= m.existing_corridor_mw[c]
+        ),
     )
     m.backward_within_corridor = constrain(
         m.CORRIDOR_YEARS,
         m.STEPS,
-        rule=lambda m, c, y, t: m.backward[c, y, t] - sum(m.capacity_mw[r, v] for r, v in m.CIRCUITS[c, y]) <= m.existing_corridor_mw[c],
+        rule=lambda m, c, y, t: (
+            m.backward[c, y, t] - sum(m.capacity_mw[r, v] for r, v in m.CIRCUITS[c, y]) <= m.existing_corridor_mw[c]
+        ),
     )
 
 
@@ -123,7 +135,12 @@ def _zones(m: pyo.ConcreteModel, d: Data) -> None:
     leaving = group(m.CORRIDOR_YEARS, lambda i: (ends[i[0]][0], i[1]))
     arriving = group(m.CORRIDOR_YEARS, lambda i: (ends[i[0]][1], i[1]))
     touched = [sites, generators, stores, leaving, arriving]
-    needed = [(z, y) for z in d.zones for y in d.years if d.needs_net_purchase(z) and (d.zones[z].supply == "stack" or any((z, y) in x for x in touched))]
+    needed = [
+        (z, y)
+        for z in d.zones
+        for y in d.years
+        if d.needs_net_purchase(z) and (d.zones[z].supply == "stack" or any((z, y) in x for x in touched))
+    ]
     m.NET_ZONES = pyo.Set(dimen=2, initialize=needed)
 
     def members(groups: dict[tuple[str | None, int], list[tuple[str, int]]]) -> pyo.Set:
@@ -136,13 +153,15 @@ def _zones(m: pyo.ConcreteModel, d: Data) -> None:
     m.zone_net_purchase = constrain(
         m.NET_ZONES,
         m.STEPS,
-        rule=lambda m, z, y, t: m.net_mw[z, y, t]
-        == sum(m.import_mw[s, v, t] for s, v in m.ZONE_SITES[z, y])
-        - sum(m.export_mw[s, v, t] for s, v in m.ZONE_EXPORTS[z, y])
-        - sum(m.output[r, v, t] for r, v in m.ZONE_GENERATORS[z, y])
-        + sum(m.charge[r, v, t] - m.discharge[r, v, t] for r, v in m.ZONE_STORES[z, y])
-        + sum(m.forward[c, v, t] - m.arrives[c] * m.backward[c, v, t] for c, v in m.ZONE_LEAVING[z, y])
-        + sum(m.backward[c, v, t] - m.arrives[c] * m.forward[c, v, t] for c, v in m.ZONE_ARRIVING[z, y]),
+        rule=lambda m, z, y, t: (
+            m.net_mw[z, y, t]
+            == sum(m.import_mw[s, v, t] for s, v in m.ZONE_SITES[z, y])
+            - sum(m.export_mw[s, v, t] for s, v in m.ZONE_EXPORTS[z, y])
+            - sum(m.output[r, v, t] for r, v in m.ZONE_GENERATORS[z, y])
+            + sum(m.charge[r, v, t] - m.discharge[r, v, t] for r, v in m.ZONE_STORES[z, y])
+            + sum(m.forward[c, v, t] - m.arrives[c] * m.backward[c, v, t] for c, v in m.ZONE_LEAVING[z, y])
+            + sum(m.backward[c, v, t] - m.arrives[c] * m.forward[c, v, t] for c, v in m.ZONE_ARRIVING[z, y])
+        ),
     )
 
 
@@ -158,10 +177,15 @@ def _stack(m: pyo.ConcreteModel, d: Data) -> None:
         m.STACK_ZONES, m.STEPS, initialize={(z, y, t): float(load[z, y][t]) for z, y in stacks for t in d.steps}
     )
     m.supply = pyo.Var(
-        m.BLOCKS, m.STEPS, bounds=lambda m, z, b, y, t: (0, blocks[z, b].capacity_mw), doc="output of a supply block, MW"
+        m.BLOCKS,
+        m.STEPS,
+        bounds=lambda m, z, b, y, t: (0, blocks[z, b].capacity_mw),
+        doc="output of a supply block, MW",
     )
     m.stack_balance = constrain(
         m.STACK_ZONES,
         m.STEPS,
-        rule=lambda m, z, y, t: sum(m.supply[z, b, y, t] for b in m.ZONE_BLOCKS[z, y]) == m.local_load[z, y, t] + m.net_mw[z, y, t],
+        rule=lambda m, z, y, t: (
+            sum(m.supply[z, b, y, t] for b in m.ZONE_BLOCKS[z, y]) == m.local_load[z, y, t] + m.net_mw[z, y, t]
+        ),
     )

@@ -23,8 +23,8 @@ from __future__ import annotations
 import pyomo.environ as pyo
 
 from optimizer.model.data import MILLION, Data
-from optimizer.schema import POOLS
 from optimizer.model.sparse import constrain, cost_term, group
+from optimizer.schema import POOLS
 
 
 def add(m: pyo.ConcreteModel, d: Data) -> None:
@@ -75,9 +75,13 @@ def _pledge(m: pyo.ConcreteModel, d: Data) -> None:
     index = [(u, c, y) for u, c in classes for y in d.years]
     allocators = {(a.utility, a.customer_class, a.pool): a.share for a in d.instance.cost_allocators}
     m.CLASS_YEARS = pyo.Set(dimen=3, initialize=index)
-    m.CLASSES_OF = pyo.Set(m.UTILITY_YEARS, dimen=3, initialize=lambda m, u, y: [i for i in index if i[0] == u and i[2] == y])
+    m.CLASSES_OF = pyo.Set(
+        m.UTILITY_YEARS, dimen=3, initialize=lambda m, u, y: [i for i in index if i[0] == u and i[2] == y]
+    )
     m.allocator = pyo.Param(
-        list(classes), list(POOLS), initialize={(u, c, g): allocators.get((u, c, g), 0.0) for u, c in classes for g in POOLS}
+        list(classes),
+        list(POOLS),
+        initialize={(u, c, g): allocators.get((u, c, g), 0.0) for u, c in classes for g in POOLS},
     )
     for pool in ("generation", "transmission", "fuel"):
         values = {(u, c): allocators.get((u, c, pool), 0.0) for u, c in classes}
@@ -86,7 +90,10 @@ def _pledge(m: pyo.ConcreteModel, d: Data) -> None:
     m.permitted_rise = pyo.Param(
         m.CLASS_YEARS,
         initialize={
-            (u, c, y): classes[u, c].rate_tolerance_share * cases[u, c, y].rate_usd_per_mwh * cases[u, c, y].sales_mwh / MILLION
+            (u, c, y): classes[u, c].rate_tolerance_share
+            * cases[u, c, y].rate_usd_per_mwh
+            * cases[u, c, y].sales_mwh
+            / MILLION
             for u, c, y in index
         },
         doc="M$ a year",
@@ -96,7 +103,9 @@ def _pledge(m: pyo.ConcreteModel, d: Data) -> None:
     m.EXPOSED = pyo.Set(dimen=3, initialize=exposed)
     m.exposed_load = pyo.Param(m.EXPOSED, m.STEPS, initialize={(*i, t): load[i][t] for i in exposed for t in d.steps})
     m.EXPOSED_RISES = pyo.Set(
-        m.CLASS_YEARS, dimen=3, initialize={(u, c, y): list(m.RISES_OF[u, y]) if (u, c, y) in m.EXPOSED else [] for u, c, y in index}
+        m.CLASS_YEARS,
+        dimen=3,
+        initialize={(u, c, y): list(m.RISES_OF[u, y]) if (u, c, y) in m.EXPOSED else [] for u, c, y in index},
     )
     m.exposed_capacity = pyo.Param(
         list(classes), initialize={k: row.capacity_obligation_mw * (1 - row.hedged_share) for k, row in classes.items()}
@@ -108,28 +117,33 @@ def _pledge(m: pyo.ConcreteModel, d: Data) -> None:
     )
     m.class_rate_stays_flat = constrain(
         m.CLASS_YEARS,
-        rule=lambda m, u, c, y: sum(m.allocator[u, c, g] * m.plant_cost[q, g, v] for q, g, v in m.PLANT_OF[u, y])
-        + sum(m.allocator[u, c, g] * m.upkeep_cost[q, g, v] for q, g, v in m.UPKEEP_OF[u, y])
-        + sum(m.fuel_allocator[u, c] * m.variable_cost[q, v] for q, v in m.VARIABLE_OF[u, y])
-        + sum(m.fuel_allocator[u, c] * m.purchase_cost[q, v] for q, v in m.PURCHASES_OF[u, y])
-        + sum(m.fuel_allocator[u, c] * m.supply_cost[q, v] for q, v in m.SUPPLY_OF[u, y])
-        + sum(m.generation_allocator[u, c] * m.capacity_cost[q, v] for q, v in m.CAPACITY_OF[u, y])
-        - sum(
-            m.bill_credit[u, c] * m.demand_bill[s, v]
-            + m.bill_credit[u, c] * m.energy_bill[s, v]
-            + m.bill_credit[u, c] * m.fixed_bill[s, v]
-            + m.bill_credit[u, c] * m.contract_bill[s, v]
-            for s, v in m.BILLS_OF[u, y]
-        )
-        - sum(m.transmission_allocator[u, c] * m.network_charge[q, v] for q, v in m.NETWORK_OF[u, y])
-        + sum(
-            m.weight_hours[t] * m.exposed_load[u, c, y, t] * m.rise_slope[z, j] * m.rise_part[z, v, j, t]
-            for z, v, j in m.EXPOSED_RISES[u, c, y]
-            for t in m.STEPS
-        )
-        + sum(m.exposed_capacity[u, c] * m.capacity_rise_slope[z, v, j] * m.capacity_part[z, v, j] for z, v, j in m.CAPACITY_RISES_OF[u, y])
-        - m.make_whole[u, c, y]
-        <= m.permitted_rise[u, c, y],
+        rule=lambda m, u, c, y: (
+            sum(m.allocator[u, c, g] * m.plant_cost[q, g, v] for q, g, v in m.PLANT_OF[u, y])
+            + sum(m.allocator[u, c, g] * m.upkeep_cost[q, g, v] for q, g, v in m.UPKEEP_OF[u, y])
+            + sum(m.fuel_allocator[u, c] * m.variable_cost[q, v] for q, v in m.VARIABLE_OF[u, y])
+            + sum(m.fuel_allocator[u, c] * m.purchase_cost[q, v] for q, v in m.PURCHASES_OF[u, y])
+            + sum(m.fuel_allocator[u, c] * m.supply_cost[q, v] for q, v in m.SUPPLY_OF[u, y])
+            + sum(m.generation_allocator[u, c] * m.capacity_cost[q, v] for q, v in m.CAPACITY_OF[u, y])
+            - sum(
+                m.bill_credit[u, c] * m.demand_bill[s, v]
+                + m.bill_credit[u, c] * m.energy_bill[s, v]
+                + m.bill_credit[u, c] * m.fixed_bill[s, v]
+                + m.bill_credit[u, c] * m.contract_bill[s, v]
+                for s, v in m.BILLS_OF[u, y]
+            )
+            - sum(m.transmission_allocator[u, c] * m.network_charge[q, v] for q, v in m.NETWORK_OF[u, y])
+            + sum(
+                m.weight_hours[t] * m.exposed_load[u, c, y, t] * m.rise_slope[z, j] * m.rise_part[z, v, j, t]
+                for z, v, j in m.EXPOSED_RISES[u, c, y]
+                for t in m.STEPS
+            )
+            + sum(
+                m.exposed_capacity[u, c] * m.capacity_rise_slope[z, v, j] * m.capacity_part[z, v, j]
+                for z, v, j in m.CAPACITY_RISES_OF[u, y]
+            )
+            - m.make_whole[u, c, y]
+            <= m.permitted_rise[u, c, y]
+        ),
         doc="cost change of the class <= permitted rise",
     )
     m.cost_make_whole = cost_term(
@@ -143,27 +157,30 @@ def _tie_break(m: pyo.ConcreteModel, d: Data) -> None:
     weight = d.instance.manifest.rates.tie_break
     load = {(u, y): _all_exposed_load(d, u, y) for u, y in m.UTILITY_YEARS if m.RISES_OF[u, y]}
     capacity = {
-        u: sum(c.capacity_obligation_mw * (1 - c.hedged_share) for c in d.instance.customer_classes if c.utility == u) for u in d.utilities
+        u: sum(c.capacity_obligation_mw * (1 - c.hedged_share) for c in d.instance.customer_classes if c.utility == u)
+        for u in d.utilities
     }
     m.RISES = pyo.Set(dimen=2, initialize=list(load))
     m.all_exposed_load = pyo.Param(m.RISES, m.STEPS, initialize={(*i, t): load[i][t] for i in load for t in d.steps})
     m.all_exposed_capacity = pyo.Param(list(d.utilities), initialize=capacity)
     m.cost_tie_break = cost_term(
         m.UTILITY_YEARS,
-        rule=lambda m, u, y: sum(weight * m.plant_cost[q, g, v] for q, g, v in m.PLANT_OF[u, y])
-        + sum(weight * m.upkeep_cost[q, g, v] for q, g, v in m.UPKEEP_OF[u, y])
-        + sum(weight * m.variable_cost[q, v] for q, v in m.VARIABLE_OF[u, y])
-        + sum(weight * m.purchase_cost[q, v] for q, v in m.PURCHASES_OF[u, y])
-        + sum(weight * m.supply_cost[q, v] for q, v in m.SUPPLY_OF[u, y])
-        + sum(weight * m.capacity_cost[q, v] for q, v in m.CAPACITY_OF[u, y])
-        + sum(
-            weight * m.weight_hours[t] * m.all_exposed_load[u, y, t] * m.rise_slope[z, j] * m.rise_part[z, v, j, t]
-            for z, v, j in m.RISES_OF[u, y]
-            for t in m.STEPS
-        )
-        + sum(
-            weight * m.all_exposed_capacity[u] * m.capacity_rise_slope[z, v, j] * m.capacity_part[z, v, j]
-            for z, v, j in m.CAPACITY_RISES_OF[u, y]
+        rule=lambda m, u, y: (
+            sum(weight * m.plant_cost[q, g, v] for q, g, v in m.PLANT_OF[u, y])
+            + sum(weight * m.upkeep_cost[q, g, v] for q, g, v in m.UPKEEP_OF[u, y])
+            + sum(weight * m.variable_cost[q, v] for q, v in m.VARIABLE_OF[u, y])
+            + sum(weight * m.purchase_cost[q, v] for q, v in m.PURCHASES_OF[u, y])
+            + sum(weight * m.supply_cost[q, v] for q, v in m.SUPPLY_OF[u, y])
+            + sum(weight * m.capacity_cost[q, v] for q, v in m.CAPACITY_OF[u, y])
+            + sum(
+                weight * m.weight_hours[t] * m.all_exposed_load[u, y, t] * m.rise_slope[z, j] * m.rise_part[z, v, j, t]
+                for z, v, j in m.RISES_OF[u, y]
+                for t in m.STEPS
+            )
+            + sum(
+                weight * m.all_exposed_capacity[u] * m.capacity_rise_slope[z, v, j] * m.capacity_part[z, v, j]
+                for z, v, j in m.CAPACITY_RISES_OF[u, y]
+            )
         ),
     )
 

@@ -34,24 +34,32 @@ def add(m: pyo.ConcreteModel, d: Data) -> None:
     peak_step = {u: highest_load_step(d, u) for u, _ in shared}
     parts = [(u, y, j) for u, y in shared for j in range(SEGMENTS)]
     m.SHARED = pyo.Set(dimen=2, initialize=shared)
-    m.SHARING_SITES = pyo.Set(m.SHARED, dimen=3, initialize={i: [(s, y, peak_step[i[0]]) for s, y in served[i]] for i in shared})
+    m.SHARING_SITES = pyo.Set(
+        m.SHARED, dimen=3, initialize={i: [(s, y, peak_step[i[0]]) for s, y in served[i]] for i in shared}
+    )
     m.NETWORK_PARTS = pyo.Set(dimen=3, initialize=parts)
     m.PARTS_OF_NETWORK = pyo.Set(m.SHARED, dimen=3, initialize={i: [p for p in parts if p[:2] == i] for i in shared})
     m.network_width = pyo.Param(m.NETWORK_PARTS, initialize={(u, y, j): curves[u, y].widths[j] for u, y, j in parts})
     m.network_slope = pyo.Param(m.NETWORK_PARTS, initialize={(u, y, j): curves[u, y].slopes[0][j] for u, y, j in parts})
     m.network_part = pyo.Var(
-        m.NETWORK_PARTS, bounds=lambda m, u, y, j: (0, curves[u, y].widths[j]), doc="coincident demand in the segment, MW"
+        m.NETWORK_PARTS,
+        bounds=lambda m, u, y, j: (0, curves[u, y].widths[j]),
+        doc="coincident demand in the segment, MW",
     )
     m.network_charge = pyo.Var(m.SHARED, bounds=(0, None), doc="M$ a year")
     m.coincident_demand = constrain(
         m.SHARED,
-        rule=lambda m, u, y: sum(m.network_part[q, v, j] for q, v, j in m.PARTS_OF_NETWORK[u, y])
-        == sum(m.import_mw[s, v, t] for s, v, t in m.SHARING_SITES[u, y]),
+        rule=lambda m, u, y: (
+            sum(m.network_part[q, v, j] for q, v, j in m.PARTS_OF_NETWORK[u, y])
+            == sum(m.import_mw[s, v, t] for s, v, t in m.SHARING_SITES[u, y])
+        ),
     )
     m.network_charged = constrain(
         m.SHARED,
-        rule=lambda m, u, y: m.network_charge[u, y]
-        == sum(m.network_slope[q, v, j] * m.network_part[q, v, j] for q, v, j in m.PARTS_OF_NETWORK[u, y]),
+        rule=lambda m, u, y: (
+            m.network_charge[u, y]
+            == sum(m.network_slope[q, v, j] * m.network_part[q, v, j] for q, v, j in m.PARTS_OF_NETWORK[u, y])
+        ),
     )
     _keep_order(m, [p for p in parts if p[2] + 1 < SEGMENTS])
     m.cost_shared_network_charges = cost_term(m.SHARED, rule=lambda m, u, y: m.network_charge[u, y])
@@ -62,12 +70,15 @@ def _keep_order(m: pyo.ConcreteModel, ordered: list[tuple[str, int, int]]) -> No
     m.next_network_segment = pyo.Param(range(SEGMENTS - 1), initialize={j: j + 1 for j in range(SEGMENTS - 1)})
     m.network_full = pyo.Var(m.NETWORK_ORDERED, domain=pyo.Binary, doc="is the segment full")
     m.network_segment_full_before_next = constrain(
-        m.NETWORK_ORDERED, rule=lambda m, u, y, j: m.network_part[u, y, j] >= m.network_width[u, y, j] * m.network_full[u, y, j]
+        m.NETWORK_ORDERED,
+        rule=lambda m, u, y, j: m.network_part[u, y, j] >= m.network_width[u, y, j] * m.network_full[u, y, j],
     )
     m.next_network_segment_needs_full = constrain(
         m.NETWORK_ORDERED,
-        rule=lambda m, u, y, j: m.network_part[u, y, m.next_network_segment[j]]
-        <= m.network_width[u, y, m.next_network_segment[j]] * m.network_full[u, y, j],
+        rule=lambda m, u, y, j: (
+            m.network_part[u, y, m.next_network_segment[j]]
+            <= m.network_width[u, y, m.next_network_segment[j]] * m.network_full[u, y, j]
+        ),
     )
 
 

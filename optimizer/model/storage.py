@@ -47,26 +47,36 @@ def add(m: pyo.ConcreteModel, d: Data) -> None:
     m.kept = pyo.Param(
         names,
         m.STEPS,
-        initialize={(n, t): (1 - x.self_discharge_per_hour) ** d.step_hours[t] for n, x in stores.items() for t in d.steps},
+        initialize={
+            (n, t): (1 - x.self_discharge_per_hour) ** d.step_hours[t] for n, x in stores.items() for t in d.steps
+        },
     )
     m.stored_per_mw = pyo.Param(
-        names, m.STEPS, initialize={(n, t): x.charge_efficiency * d.step_hours[t] for n, x in stores.items() for t in d.steps}
+        names,
+        m.STEPS,
+        initialize={(n, t): x.charge_efficiency * d.step_hours[t] for n, x in stores.items() for t in d.steps},
     )
     m.drawn_per_mw = pyo.Param(
-        names, m.STEPS, initialize={(n, t): d.step_hours[t] / x.discharge_efficiency for n, x in stores.items() for t in d.steps}
+        names,
+        m.STEPS,
+        initialize={(n, t): d.step_hours[t] / x.discharge_efficiency for n, x in stores.items() for t in d.steps},
     )
     m.storage_within_power = constrain(
         m.RUNNING_STORES,
         m.STEPS,
-        rule=lambda m, r, y, t: m.charge[r, y, t] + m.discharge[r, y, t] <= m.storage_available[r] * m.capacity_mw[r, y],
+        rule=lambda m, r, y, t: (
+            m.charge[r, y, t] + m.discharge[r, y, t] <= m.storage_available[r] * m.capacity_mw[r, y]
+        ),
     )
     m.storage_carried = constrain(
         m.CYCLIC_STORES,
         m.STEPS,
-        rule=lambda m, r, y, t: m.state[r, y, m.next_step[t]]
-        == m.kept[r, t] * m.state[r, y, t]
-        + m.stored_per_mw[r, t] * m.charge[r, y, t]
-        - m.drawn_per_mw[r, t] * m.discharge[r, y, t],
+        rule=lambda m, r, y, t: (
+            m.state[r, y, m.next_step[t]]
+            == m.kept[r, t] * m.state[r, y, t]
+            + m.stored_per_mw[r, t] * m.charge[r, y, t]
+            - m.drawn_per_mw[r, t] * m.discharge[r, y, t]
+        ),
     )
     m.storage_within_energy = constrain(
         m.CYCLIC_STORES, m.STEPS, rule=lambda m, r, y, t: m.state[r, y, t] <= m.energy_mwh[r, y]
@@ -105,8 +115,10 @@ def _calendar(m: pyo.ConcreteModel, d: Data) -> None:
     m.level_carried = constrain(
         m.LINKED_STORES,
         m.SLOTS,
-        rule=lambda m, r, y, k: m.level[r, y, m.next_slot[k]]
-        == m.kept_over_slot[r, k] * m.level[r, y, k] + m.change[r, y, m.slot_period[k]],
+        rule=lambda m, r, y, k: (
+            m.level[r, y, m.next_slot[k]]
+            == m.kept_over_slot[r, k] * m.level[r, y, k] + m.change[r, y, m.slot_period[k]]
+        ),
     )
     m.level_never_negative = constrain(
         m.LINKED_STORES,
@@ -128,18 +140,22 @@ def _relative_state(m: pyo.ConcreteModel) -> None:
     m.relative_state_carried = constrain(
         m.LINKED_STORES,
         m.INNER_STEPS,
-        rule=lambda m, r, y, t: m.state[r, y, m.next_step[t]]
-        == m.kept[r, t] * m.state[r, y, t]
-        + m.stored_per_mw[r, t] * m.charge[r, y, t]
-        - m.drawn_per_mw[r, t] * m.discharge[r, y, t],
+        rule=lambda m, r, y, t: (
+            m.state[r, y, m.next_step[t]]
+            == m.kept[r, t] * m.state[r, y, t]
+            + m.stored_per_mw[r, t] * m.charge[r, y, t]
+            - m.drawn_per_mw[r, t] * m.discharge[r, y, t]
+        ),
     )
     m.change_over_period = constrain(
         m.LINKED_STORES,
         m.LAST_STEPS,
-        rule=lambda m, r, y, t: m.change[r, y, m.step_period[t]]
-        == m.kept[r, t] * m.state[r, y, t]
-        + m.stored_per_mw[r, t] * m.charge[r, y, t]
-        - m.drawn_per_mw[r, t] * m.discharge[r, y, t],
+        rule=lambda m, r, y, t: (
+            m.change[r, y, m.step_period[t]]
+            == m.kept[r, t] * m.state[r, y, t]
+            + m.stored_per_mw[r, t] * m.charge[r, y, t]
+            - m.drawn_per_mw[r, t] * m.discharge[r, y, t]
+        ),
     )
     m.lowest_below_state = constrain(
         m.LINKED_STORES, m.STEPS, rule=lambda m, r, y, t: m.lowest[r, y, m.step_period[t]] <= m.state[r, y, t]
@@ -158,5 +174,9 @@ def _variable_om(m: pyo.ConcreteModel, d: Data) -> None:
     m.STORAGE_OM_RESOURCES = pyo.Set(m.STORAGE_OM_PLACES, initialize=places)
     m.cost_variable_om__storage = cost_term(
         m.STORAGE_OM_PLACES,
-        rule=lambda m, p, y: sum(m.variable_om[r] * m.weight_hours[t] * m.discharge[r, y, t] for r in m.STORAGE_OM_RESOURCES[p, y] for t in m.STEPS),
+        rule=lambda m, p, y: sum(
+            m.variable_om[r] * m.weight_hours[t] * m.discharge[r, y, t]
+            for r in m.STORAGE_OM_RESOURCES[p, y]
+            for t in m.STEPS
+        ),
     )

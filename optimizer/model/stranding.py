@@ -26,34 +26,44 @@ def add(m: pyo.ConcreteModel, d: Data) -> None:
     """Add the stranding limit to the model."""
     if not d.instance.manifest.rates.enforce:
         return
-    financed = group([i for i in m.RESOURCE_YEARS if d.resources[i[0]].mode == "utility"], lambda i: (_owner(d, i[0]), i[1]))
+    financed = group(
+        [i for i in m.RESOURCE_YEARS if d.resources[i[0]].mode == "utility"], lambda i: (_owner(d, i[0]), i[1])
+    )
     limited = [i for i in financed if d.utilities[i[0]].stranding_limit]
     vintages = {i: [(n, v, y) for n, y in financed[i] for v in d.resources[n].vintages(y)] for i in limited}
     blocks = list(dict.fromkeys(b for rows in vintages.values() for b in rows))
     apart = [b for b in blocks if d.resources[b[0]].sized_apart]
     m.STRANDED = pyo.Set(dimen=2, initialize=limited)
     m.STRANDED_BLOCKS = pyo.Set(m.STRANDED, dimen=3, initialize=vintages)
-    m.STRANDED_ENERGY = pyo.Set(m.STRANDED, dimen=3, initialize={i: [b for b in rows if b in set(apart)] for i, rows in vintages.items()})
-    m.stranded_block = pyo.Param(blocks, initialize={b: stranded_value(d, d.resources[b[0]], b[1], b[2], energy=False) for b in blocks})
-    m.stranded_energy_block = pyo.Param(apart, initialize={b: stranded_value(d, d.resources[b[0]], b[1], b[2], energy=True) for b in apart})
+    m.STRANDED_ENERGY = pyo.Set(
+        m.STRANDED, dimen=3, initialize={i: [b for b in rows if b in set(apart)] for i, rows in vintages.items()}
+    )
+    m.stranded_block = pyo.Param(
+        blocks, initialize={b: stranded_value(d, d.resources[b[0]], b[1], b[2], energy=False) for b in blocks}
+    )
+    m.stranded_energy_block = pyo.Param(
+        apart, initialize={b: stranded_value(d, d.resources[b[0]], b[1], b[2], energy=True) for b in apart}
+    )
     m.collateral = pyo.Var(
-        m.STRANDED, bounds=lambda m, u, y: (0, d.utilities[u].max_collateral_usd / MILLION), doc="posted by the sponsor, M$"
+        m.STRANDED,
+        bounds=lambda m, u, y: (0, d.utilities[u].max_collateral_usd / MILLION),
+        doc="posted by the sponsor, M$",
     )
     _exit_fees(m, d, limited)
     m.stranded_value_covered = constrain(
         m.STRANDED,
-        rule=lambda m, u, y: sum(m.stranded_block[r, v, q] * m.build[r, v] for r, v, q in m.STRANDED_BLOCKS[u, y])
-        + sum(m.stranded_energy_block[r, v, q] * m.build_energy[r, v] for r, v, q in m.STRANDED_ENERGY[u, y])
-        - sum(m.exit_years[s, v] * m.contract_bill[s, v] for s, v in m.LEAVING[u, y])
-        - sum(m.exit_years[s, v] * m.minimum_bill[s, v] * m.opened[s, v] for s, v in m.LEAVING_OPTIONAL[u, y])
-        - m.collateral[u, y]
-        <= m.certain_exit_fee[u, y],
+        rule=lambda m, u, y: (
+            sum(m.stranded_block[r, v, q] * m.build[r, v] for r, v, q in m.STRANDED_BLOCKS[u, y])
+            + sum(m.stranded_energy_block[r, v, q] * m.build_energy[r, v] for r, v, q in m.STRANDED_ENERGY[u, y])
+            - sum(m.exit_years[s, v] * m.contract_bill[s, v] for s, v in m.LEAVING[u, y])
+            - sum(m.exit_years[s, v] * m.minimum_bill[s, v] * m.opened[s, v] for s, v in m.LEAVING_OPTIONAL[u, y])
+            - m.collateral[u, y]
+            <= m.certain_exit_fee[u, y]
+        ),
     )
     carry = {i: d.utilities[i[0]].collateral_carry_share for i in limited}
     m.collateral_carry = pyo.Param(m.STRANDED, initialize=carry)
-    m.cost_collateral_carry = cost_term(
-        m.STRANDED, rule=lambda m, u, y: m.collateral_carry[u, y] * m.collateral[u, y]
-    )
+    m.cost_collateral_carry = cost_term(m.STRANDED, rule=lambda m, u, y: m.collateral_carry[u, y] * m.collateral[u, y])
 
 
 def _owner(d: Data, name: str) -> str:
@@ -91,8 +101,13 @@ def _exit_fees(m: pyo.ConcreteModel, d: Data, limited: list[tuple[str, int]]) ->
     leaving = {i: billed.get(i, []) for i in limited}
     sites = [i for rows in leaving.values() for i in rows]
     m.LEAVING = pyo.Set(m.STRANDED, dimen=2, initialize=leaving)
-    m.LEAVING_OPTIONAL = pyo.Set(m.STRANDED, dimen=2, initialize={i: [s for s in rows if s in m.OPTIONAL] for i, rows in leaving.items()})
+    m.LEAVING_OPTIONAL = pyo.Set(
+        m.STRANDED, dimen=2, initialize={i: [s for s in rows if s in m.OPTIONAL] for i, rows in leaving.items()}
+    )
     m.exit_years = pyo.Param(sites, initialize={i: exit_years(d, *i) for i in sites})
     m.minimum_bill = pyo.Param(sites, initialize={i: minimum_bill(d, *i) for i in sites})
-    certain = {i: sum(exit_years(d, *s) * minimum_bill(d, *s) for s in rows if s not in m.OPTIONAL) for i, rows in leaving.items()}
+    certain = {
+        i: sum(exit_years(d, *s) * minimum_bill(d, *s) for s in rows if s not in m.OPTIONAL)
+        for i, rows in leaving.items()
+    }
     m.certain_exit_fee = pyo.Param(m.STRANDED, initialize=certain)

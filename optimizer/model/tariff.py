@@ -62,12 +62,16 @@ def minimum_mw(d: Data, site: str, year: int) -> float:
 def _billing_demand(m: pyo.ConcreteModel, d: Data) -> None:
     months = sorted({int(b) for b in d.grid.billing["billing_month"]})
     pairs = [(int(b), str(p)) for b, p in zip(d.grid.billing["billing_month"], d.grid.billing["period"], strict=True)]
-    weights = dict(zip(d.grid.billing["billing_month"].astype(int), d.grid.billing["months"].astype(float), strict=True))
+    weights = dict(
+        zip(d.grid.billing["billing_month"].astype(int), d.grid.billing["months"].astype(float), strict=True)
+    )
     periods = d.period_steps
     m.BILLING_MONTHS = pyo.Set(initialize=months)
     m.MONTH_PERIODS = pyo.Set(dimen=2, initialize=pairs)
     m.BILLED_PERIODS = pyo.Set(initialize=sorted({p for _, p in pairs}))
-    m.billed_period = pyo.Param(m.STEPS, within=pyo.Any, initialize={t: p for p, steps in periods.items() for t in steps})
+    m.billed_period = pyo.Param(
+        m.STEPS, within=pyo.Any, initialize={t: p for p, steps in periods.items() for t in steps}
+    )
     m.months = pyo.Param(m.BILLING_MONTHS, initialize=weights)
     ratchets = [i for i in m.BILLED if d.tariff_of(i[0]).ratchet_share > 0]
     m.RATCHETED = pyo.Set(dimen=2, initialize=ratchets)
@@ -89,19 +93,27 @@ def _billing_demand(m: pyo.ConcreteModel, d: Data) -> None:
         m.BILLED, m.MONTH_PERIODS, rule=lambda m, s, y, b, p: m.billing_mw[s, y, b] >= m.metered_peak[s, y, p]
     )
     m.billing_above_ratchet = constrain(
-        m.RATCHETED, m.BILLING_MONTHS, rule=lambda m, s, y, b: m.billing_mw[s, y, b] >= m.ratchet[s, y] * m.annual_peak[s, y]
+        m.RATCHETED,
+        m.BILLING_MONTHS,
+        rule=lambda m, s, y, b: m.billing_mw[s, y, b] >= m.ratchet[s, y] * m.annual_peak[s, y],
     )
     m.billing_above_minimum = constrain(
         m.BILLED_REQUIRED, m.BILLING_MONTHS, rule=lambda m, s, y, b: m.billing_mw[s, y, b] >= m.minimum_mw[s, y]
     )
     m.billing_above_minimum_if_open = constrain(
-        m.BILLED_OPTIONAL, m.BILLING_MONTHS, rule=lambda m, s, y, b: m.billing_mw[s, y, b] >= m.minimum_mw[s, y] * m.opened[s, y]
+        m.BILLED_OPTIONAL,
+        m.BILLING_MONTHS,
+        rule=lambda m, s, y, b: m.billing_mw[s, y, b] >= m.minimum_mw[s, y] * m.opened[s, y],
     )
 
 
 def _exact_billing(m: pyo.ConcreteModel, d: Data) -> None:
     """Binaries that choose which bound the billing demand meets, where make-whole is not allowed."""
-    exact = [i for i in m.BILLED if d.instance.manifest.rates.enforce and not d.utilities[d.sites[i[0]].utility or ""].make_whole_allowed]
+    exact = [
+        i
+        for i in m.BILLED
+        if d.instance.manifest.rates.enforce and not d.utilities[d.sites[i[0]].utility or ""].make_whole_allowed
+    ]
     largest = {i: max(d.most_poi_mw(*i), m.minimum_mw[i]) for i in exact}
     m.EXACT = pyo.Set(dimen=2, initialize=exact)
     m.EXACT_RATCHETED = pyo.Set(dimen=2, initialize=[i for i in exact if i in m.RATCHETED])
@@ -111,9 +123,13 @@ def _exact_billing(m: pyo.ConcreteModel, d: Data) -> None:
         m.BILLING_MONTHS, initialize={b: [p for q, p in m.MONTH_PERIODS if q == b] for b in m.BILLING_MONTHS}
     )
     m.peak_at = pyo.Var(m.EXACT, m.STEPS, domain=pyo.Binary, doc="is the period's peak in this step")
-    m.annual_at = pyo.Var(m.EXACT_RATCHETED, m.BILLED_PERIODS, domain=pyo.Binary, doc="is the annual peak in this period")
+    m.annual_at = pyo.Var(
+        m.EXACT_RATCHETED, m.BILLED_PERIODS, domain=pyo.Binary, doc="is the annual peak in this period"
+    )
     m.billing_at_peak = pyo.Var(m.EXACT, m.MONTH_PERIODS, domain=pyo.Binary, doc="does this period's peak set the bill")
-    m.billing_at_minimum = pyo.Var(m.EXACT, m.BILLING_MONTHS, domain=pyo.Binary, doc="does the minimum take set the bill")
+    m.billing_at_minimum = pyo.Var(
+        m.EXACT, m.BILLING_MONTHS, domain=pyo.Binary, doc="does the minimum take set the bill"
+    )
     m.billing_at_ratchet = pyo.Var(m.EXACT, m.BILLING_MONTHS, domain=pyo.Binary, doc="does the ratchet set the bill")
     for s, y in exact:
         if (s, y) not in m.RATCHETED:
@@ -125,8 +141,10 @@ def _exact_billing(m: pyo.ConcreteModel, d: Data) -> None:
     m.peak_is_an_import = constrain(
         m.EXACT,
         m.STEPS,
-        rule=lambda m, s, y, t: m.metered_peak[s, y, m.billed_period[t]]
-        <= m.import_mw[s, y, t] + m.most_billing_mw[s, y] * (1 - m.peak_at[s, y, t]),
+        rule=lambda m, s, y, t: (
+            m.metered_peak[s, y, m.billed_period[t]]
+            <= m.import_mw[s, y, t] + m.most_billing_mw[s, y] * (1 - m.peak_at[s, y, t])
+        ),
     )
     m.one_annual_peak = constrain(
         m.EXACT_RATCHETED, rule=lambda m, s, y: sum(m.annual_at[s, y, p] for p in m.BILLED_PERIODS) == 1
@@ -134,55 +152,74 @@ def _exact_billing(m: pyo.ConcreteModel, d: Data) -> None:
     m.annual_peak_is_a_peak = constrain(
         m.EXACT_RATCHETED,
         m.BILLED_PERIODS,
-        rule=lambda m, s, y, p: m.annual_peak[s, y]
-        <= m.metered_peak[s, y, p] + m.most_billing_mw[s, y] * (1 - m.annual_at[s, y, p]),
+        rule=lambda m, s, y, p: (
+            m.annual_peak[s, y] <= m.metered_peak[s, y, p] + m.most_billing_mw[s, y] * (1 - m.annual_at[s, y, p])
+        ),
     )
     m.one_billing_bound = constrain(
         m.EXACT,
         m.BILLING_MONTHS,
-        rule=lambda m, s, y, b: sum(m.billing_at_peak[s, y, b, p] for p in m.PERIODS_OF_MONTH[b])
-        + m.billing_at_minimum[s, y, b]
-        + m.billing_at_ratchet[s, y, b]
-        == 1,
+        rule=lambda m, s, y, b: (
+            sum(m.billing_at_peak[s, y, b, p] for p in m.PERIODS_OF_MONTH[b])
+            + m.billing_at_minimum[s, y, b]
+            + m.billing_at_ratchet[s, y, b]
+            == 1
+        ),
     )
     m.billing_is_a_peak = constrain(
         m.EXACT,
         m.MONTH_PERIODS,
-        rule=lambda m, s, y, b, p: m.billing_mw[s, y, b]
-        <= m.metered_peak[s, y, p] + m.most_billing_mw[s, y] * (1 - m.billing_at_peak[s, y, b, p]),
+        rule=lambda m, s, y, b, p: (
+            m.billing_mw[s, y, b]
+            <= m.metered_peak[s, y, p] + m.most_billing_mw[s, y] * (1 - m.billing_at_peak[s, y, b, p])
+        ),
     )
     m.billing_is_the_minimum = constrain(
         m.EXACT,
         m.BILLING_MONTHS,
-        rule=lambda m, s, y, b: m.billing_mw[s, y, b]
-        <= m.minimum_mw[s, y] + m.most_billing_mw[s, y] * (1 - m.billing_at_minimum[s, y, b]),
+        rule=lambda m, s, y, b: (
+            m.billing_mw[s, y, b] <= m.minimum_mw[s, y] + m.most_billing_mw[s, y] * (1 - m.billing_at_minimum[s, y, b])
+        ),
     )
     m.billing_is_the_ratchet = constrain(
         m.EXACT_RATCHETED,
         m.BILLING_MONTHS,
-        rule=lambda m, s, y, b: m.billing_mw[s, y, b]
-        <= m.ratchet[s, y] * m.annual_peak[s, y] + m.most_billing_mw[s, y] * (1 - m.billing_at_ratchet[s, y, b]),
+        rule=lambda m, s, y, b: (
+            m.billing_mw[s, y, b]
+            <= m.ratchet[s, y] * m.annual_peak[s, y] + m.most_billing_mw[s, y] * (1 - m.billing_at_ratchet[s, y, b])
+        ),
     )
 
 
 def _charges(m: pyo.ConcreteModel, d: Data) -> None:
     billed = list(m.BILLED)
     m.demand_rate = pyo.Param(
-        m.BILLED, initialize={(s, y): charge(d, s, y, "demand_usd_per_kw_month") * 1000 / MILLION for s, y in billed}, doc="M$ per MW-month"
+        m.BILLED,
+        initialize={(s, y): charge(d, s, y, "demand_usd_per_kw_month") * 1000 / MILLION for s, y in billed},
+        doc="M$ per MW-month",
     )
     m.energy_rate = pyo.Param(
-        m.BILLED, m.STEPS, initialize={(s, y, t): energy_rate(d, s, y, t) / MILLION for s, y in billed for t in d.steps}, doc="M$ per MWh"
+        m.BILLED,
+        m.STEPS,
+        initialize={(s, y, t): energy_rate(d, s, y, t) / MILLION for s, y in billed for t in d.steps},
+        doc="M$ per MWh",
     )
-    m.fixed_charge = pyo.Param(m.BILLED, initialize={(s, y): 12 * charge(d, s, y, "fixed_usd_per_month") / MILLION for s, y in billed})
+    m.fixed_charge = pyo.Param(
+        m.BILLED, initialize={(s, y): 12 * charge(d, s, y, "fixed_usd_per_month") / MILLION for s, y in billed}
+    )
     m.demand_billed = constrain(
         m.BILLED,
-        rule=lambda m, s, y: m.demand_bill[s, y]
-        == sum(m.demand_rate[s, y] * m.months[b] * m.billing_mw[s, y, b] for b in m.BILLING_MONTHS),
+        rule=lambda m, s, y: (
+            m.demand_bill[s, y]
+            == sum(m.demand_rate[s, y] * m.months[b] * m.billing_mw[s, y, b] for b in m.BILLING_MONTHS)
+        ),
     )
     m.energy_billed = constrain(
         m.BILLED,
-        rule=lambda m, s, y: m.energy_bill[s, y]
-        == sum(m.weight_hours[t] * m.energy_rate[s, y, t] * m.import_mw[s, y, t] for t in m.STEPS),
+        rule=lambda m, s, y: (
+            m.energy_bill[s, y]
+            == sum(m.weight_hours[t] * m.energy_rate[s, y, t] * m.import_mw[s, y, t] for t in m.STEPS)
+        ),
     )
     m.fixed_billed = constrain(m.BILLED_REQUIRED, rule=lambda m, s, y: m.fixed_bill[s, y] == m.fixed_charge[s, y])
     m.fixed_billed_if_open = constrain(
@@ -197,5 +234,3 @@ def energy_rate(d: Data, site: str, year: int, step: int) -> float:
     if d.buys_at_market(d.sites[site]) or d.zones[zone].supply != "price":
         return rate
     return rate + tariff.market_energy_share * d.prices[zone, year, step]
-
-
