@@ -73,6 +73,7 @@ def hand_off(matrix: Matrix, options: Options) -> highspy.Highs:
     if options.time_limit is not None:
         solver.setOptionValue("time_limit", float(options.time_limit))
     if options.threads is not None:
+        highspy.Highs.resetGlobalScheduler(True)  # the number of threads is otherwise fixed by the process's first solve
         solver.setOptionValue("threads", options.threads)
     lp = highspy.HighsLp()
     lp.num_row_, lp.num_col_ = matrix.a.shape
@@ -92,12 +93,32 @@ def hand_off(matrix: Matrix, options: Options) -> highspy.Highs:
     return solver
 
 
+def set_start(solver: highspy.Highs, x: np.ndarray) -> None:
+    """Give HiGHS a feasible plan to start from (it accepts an infeasible one silently: pass none of those)."""
+    solution = highspy.HighsSolution()
+    solution.col_value = list(x)
+    solution.value_valid = True
+    solver.setSolution(solution)
+
+
 def run(solver: highspy.Highs, matrix: Matrix, interrupt: Interrupt, progress: Progress | None = None) -> Answer:
     """Solve, reporting progress and obeying an interrupt."""
     _watch(solver, interrupt, progress)
     with interrupt.listening():
         solver.run()
+    if solver.getModelStatus() == highspy.HighsModelStatus.kUnboundedOrInfeasible:
+        return _told_apart(solver, matrix)
     return _answer(solver, matrix, interrupt)
+
+
+def _told_apart(solver: highspy.Highs, matrix: Matrix) -> Answer:
+    """Infeasible or unbounded: without an objective only the first can be."""
+    columns = np.arange(matrix.a.shape[1], dtype=np.int32)
+    solver.changeColsCost(len(columns), columns, np.zeros(len(columns)))
+    solver.run()
+    if solver.getModelStatus() == highspy.HighsModelStatus.kInfeasible:
+        return Answer("infeasible", None, np.nan, np.nan)
+    return Answer("failed: the cost has no lower bound", None, np.nan, np.nan)
 
 
 def _watch(solver: highspy.Highs, interrupt: Interrupt, progress: Progress | None) -> None:

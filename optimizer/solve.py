@@ -23,6 +23,7 @@ from optimizer.model.matrix import Matrix, ScalingError, compile_matrix
 from optimizer.model.solution import Solution
 from optimizer.plan import TABLES, Plan
 from optimizer.results import Reading, operating_tables
+from optimizer.start import first_plan
 
 Progress = Callable[[dict[str, Any]], None]
 
@@ -121,11 +122,25 @@ def _answer(
     except ScalingError as error:
         raise SolverFailure(str(error)) from None
     with watch.stage("solve"):
-        answer = highs.run(solver, matrix, highs.Interrupt(), progress)
+        answer = _search(instance, matrix, solver, options, progress)
         _refuse_no_answer(answer)
         answer = highs.fix_and_polish(matrix, answer, options)
     assert answer.x is not None
     return matrix, Solution(model.data, matrix, answer.x), answer
+
+
+def _search(
+    instance: Instance, matrix: Matrix, solver: highspy.Highs, options: highs.Options, progress: Progress | None
+) -> highs.Answer:
+    """Branch and bound, from a first plan where the model is large."""
+    interrupt, started = highs.Interrupt(), time.perf_counter()
+    start = first_plan(instance, matrix, options, interrupt, progress)
+    if start is not None:
+        highs.set_start(solver, start)
+    if options.time_limit is not None:
+        left = options.time_limit - (time.perf_counter() - started)
+        solver.setOptionValue("time_limit", max(left, 1.0))
+    return highs.run(solver, matrix, interrupt, progress)
 
 
 def _refuse_no_answer(answer: highs.Answer) -> None:

@@ -1,0 +1,68 @@
+"""How much generation, storage and transmission to fund at each data-centre site, with local rates kept flat.
+
+The names below are imported on first use, so that ``import optimizer`` and ``optimizer --help`` are instant.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from optimizer import synthetic as synthetic
+    from optimizer.check import check as check
+    from optimizer.instance import read_instance as read_instance
+    from optimizer.instance import write_instance as write_instance
+    from optimizer.overrides import apply_overrides as apply_overrides
+    from optimizer.plan import Plan as Plan
+    from optimizer.plan import read_plan as read_plan
+    from optimizer.problems import InstanceError as InstanceError
+    from optimizer.solve import solve as solve
+
+__version__ = "0.1.0"
+
+#: Public name -> module that defines it.
+EXPORTS = {
+    "InstanceError": "problems",
+    "Plan": "plan",
+    "apply_overrides": "overrides",
+    "check": "check",
+    "read_instance": "instance",
+    "read_plan": "plan",
+    "solve": "solve",
+    "write_instance": "instance",
+}
+#: Public modules.
+MODULES = ("synthetic",)
+
+__all__ = ["__version__", *sorted(EXPORTS), *MODULES]
+
+
+def __getattr__(name: str) -> object:
+    if name in MODULES:
+        return importlib.import_module(f"optimizer.{name}")
+    if name not in EXPORTS:
+        raise AttributeError(f"module 'optimizer' has no attribute '{name}'")
+    value = getattr(importlib.import_module(f"optimizer.{EXPORTS[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+class _Package(ModuleType):
+    """Keeps ``optimizer.solve`` and ``optimizer.check`` the functions.
+
+    Importing a submodule sets it as an attribute of its package, which would hide the function of the same name.
+    """
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (name in EXPORTS and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
