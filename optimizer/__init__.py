@@ -11,7 +11,6 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from optimizer import synthetic as synthetic
     from optimizer.check import check as check
     from optimizer.instance import read_instance as read_instance
     from optimizer.instance import write_instance as write_instance
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from optimizer.plan import read_plan as read_plan
     from optimizer.problems import InstanceError as InstanceError
     from optimizer.solve import solve as solve
+    from optimizer.synthetic import synthetic as synthetic
 
 __version__ = "0.1.0"
 
@@ -32,17 +32,14 @@ EXPORTS = {
     "read_instance": "instance",
     "read_plan": "plan",
     "solve": "solve",
+    "synthetic": "synthetic",
     "write_instance": "instance",
 }
-#: Public modules.
-MODULES = ("synthetic",)
 
-__all__ = ["__version__", *sorted(EXPORTS), *MODULES]
+__all__ = ["__version__", *sorted(EXPORTS)]
 
 
 def __getattr__(name: str) -> object:
-    if name in MODULES:
-        return importlib.import_module(f"optimizer.{name}")
     if name not in EXPORTS:
         raise AttributeError(f"module 'optimizer' has no attribute '{name}'")
     value = getattr(importlib.import_module(f"optimizer.{EXPORTS[name]}"), name)
@@ -55,7 +52,7 @@ def __dir__() -> list[str]:
 
 
 class _Package(ModuleType):
-    """Keeps ``optimizer.solve`` and ``optimizer.check`` the functions.
+    """Keeps ``optimizer.solve``, ``optimizer.check`` and ``optimizer.synthetic`` the functions.
 
     Importing a submodule sets it as an attribute of its package, which would hide the function of the same name.
     """

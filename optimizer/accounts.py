@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -20,7 +21,7 @@ from optimizer.model.matrix import CAPITAL_COSTS
 from optimizer.model.rates import exposed_load
 from optimizer.model.shared_network import highest_load_step
 from optimizer.model.tariff import charge, energy_rate, minimum_mw
-from optimizer.results import Reading, capacity_payment, capacity_rise, price_change, table
+from optimizer.results import Reading, capacity_payment, capacity_rise, price_change, rows_of, table, totals
 from optimizer.schema import POOLS, CustomerClass
 
 #: A billing demand this many dollars a year above the tariff's is rounding, not a payment.
@@ -58,7 +59,7 @@ class Accounts:
             metered = max(peaks[str(p)] for p in group["period"])
             months = float(group["months"].iloc[0])
             demand = max(metered, tariff.ratchet_share * annual, minimum)
-            row = {
+            row: dict[str, object] = {
                 "site": site,
                 "utility": data.sites[site].utility,
                 "year": year,
@@ -82,7 +83,7 @@ class Accounts:
                 "fixed_usd": 12 * charge(self.data, s, y, "fixed_usd_per_month") * self.reading.opened[s, y],
                 "contract_usd": contract.get((s, y), 0.0) * MILLION,
             }
-            row = {"site": s, "utility": self.data.sites[s].utility, "year": y}
+            row: dict[str, object] = {"site": s, "utility": self.data.sites[s].utility, "year": y}
             rows.append(row | parts | {"total_usd": sum(parts.values())})
         return table("bills", rows)
 
@@ -90,7 +91,7 @@ class Accounts:
     def overbilled_usd(self) -> dict[tuple[str, int], float]:
         """Demand charge of the model above the tariff's, by site and year."""
         model = self.reading.one("demand_bill")
-        exact = {(r.site, r.year): r.demand_usd for r in self.bills.itertuples()}
+        exact = {(r.site, r.year): r.demand_usd for r in rows_of(self.bills)}
         excess = {key: model.get(key, 0.0) * MILLION - usd for key, usd in exact.items()}
         return {key: usd for key, usd in excess.items() if usd > ROUNDING_USD}
 
@@ -142,7 +143,7 @@ class Accounts:
 
     def _payment_slopes(self, zone: str) -> list[float]:
         points = self.data.price_response[zone]
-        return [(b * q - a * p) / (b - a) for (a, p), (b, q) in zip(points, points[1:], strict=False)]
+        return [(b * q - a * p) / (b - a) for (a, p), (b, q) in pairwise(points)]
 
     @cached_property
     def capacity_bought(self) -> dict[tuple[str, int], float]:
@@ -183,10 +184,10 @@ class Accounts:
 
     @cached_property
     def rates(self) -> pd.DataFrame:
-        pools = self.revenue_requirement.groupby(["utility", "pool", "year"])["usd"].sum().to_dict()
-        bills = self.bills.groupby(["utility", "year"])["total_usd"].sum().to_dict()
-        network = {(r.utility, r.year): r.charge_usd for r in self.network_charges.itertuples()}
-        paid = {(r.utility, r.customer_class, r.year): r.usd for r in self.make_whole.itertuples()}
+        pools = totals(self.revenue_requirement, "utility", "pool", "year")
+        bills = totals(self.bills, "utility", "year", value="total_usd")
+        network = {(r.utility, r.year): r.charge_usd for r in rows_of(self.network_charges)}
+        paid = {(r.utility, r.customer_class, r.year): r.usd for r in rows_of(self.make_whole)}
         cases = {(r.utility, r.customer_class, r.year): r for r in self.data.instance.class_years}
         rows: list[dict[str, object]] = []
         for row in self.data.instance.customer_classes:
@@ -295,10 +296,8 @@ class Accounts:
         data = self.data
         sponsor_zones = [z for z in data.price_response if data.paying_utility(z) is None]
         return {
-            "tariff_bills": {(r.site, r.year): r.total_usd for r in self.bills.itertuples()},
-            "make_whole": self.make_whole.groupby(["utility", "year"])["usd"].sum().to_dict()
-            if len(self.make_whole)
-            else {},
+            "tariff_bills": {(r.site, r.year): r.total_usd for r in rows_of(self.bills)},
+            "make_whole": totals(self.make_whole, "utility", "year"),
             "market_price_rise": {(z, y): self.rise_payment(z, y) for z in sponsor_zones for y in self.years},
             "capacity_purchases": {
                 (z, y): capacity_payment(data, z, y, mw)
@@ -310,7 +309,7 @@ class Accounts:
 
     def _tie_break(self) -> dict[tuple[str, int], float]:
         weight = self.data.instance.manifest.rates.tie_break
-        added = self.revenue_requirement.groupby(["utility", "year"])["usd"].sum().to_dict()
+        added = totals(self.revenue_requirement, "utility", "year")
         effects = (
             self.rates.groupby(["utility", "year"])[["market_energy_usd", "market_capacity_usd"]]
             .sum()
@@ -406,7 +405,7 @@ class Accounts:
                 for year, part in self._payments(name, resource, service).items():
                     add(year, name, dollars * part)
         represented = self.data.grid.years_represented
-        for row in self.costs.itertuples():
+        for row in rows_of(self.costs):
             if row.name == "site_opening":
                 add(row.year, row.name, row.usd)
             elif row.name not in CAPITAL_COSTS and row.name != "tie_break":

@@ -477,7 +477,8 @@ def stack_covers_local_load(content: Content) -> Iterator[Problem]:
         for year in content.planning_years:
             needed = peak * factors.get((zone.zone, year), 1.0)
             if math.fsum(blocks) < needed * (1 - 1e-9):
-                rule = f"blocks of zone {zone.zone} sum to {number(math.fsum(blocks))} MW, its local load peaks at {number(needed)} MW in {year}"
+                supply = f"blocks of zone {zone.zone} sum to {number(math.fsum(blocks))} MW"
+                rule = f"{supply}, its local load peaks at {number(needed)} MW in {year}"
                 yield content.table_problem(SupplyBlock, rule, "Add supply, or lower the local load.")
 
 
@@ -901,7 +902,8 @@ def _resolution_periods(content: Content, name: str, rows: list[Period]) -> Iter
             path, None, "has no periods in periods.csv", "Add them, or delete the resolution."
         )
     elif abs(total - HOURS_PER_YEAR) > SUM_TOLERANCE * HOURS_PER_YEAR:
-        rule = f"hours times occurrences_per_year of resolution {name} sum to {number(total)}, must sum to {HOURS_PER_YEAR}"
+        sums = f"hours times occurrences_per_year of resolution {name} sum to {number(total)}"
+        rule = f"{sums}, must sum to {HOURS_PER_YEAR}"
         yield content.table_problem(Period, rule, f"Multiply the occurrences by {HOURS_PER_YEAR / total:.8g}.")
 
 

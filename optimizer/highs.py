@@ -66,14 +66,17 @@ class Interrupt:
 
 def hand_off(matrix: Matrix, options: Options) -> highspy.Highs:
     """Pass the matrix to HiGHS."""
-    solver = highspy.Highs()
-    solver.setOptionValue("output_flag", False)
+    solver = highspy.Highs()  # type: ignore[no-untyped-call]
+    solver.setOptionValue("output_flag", True)  # HiGHS reports progress only when it logs,
+    solver.setOptionValue("log_to_console", False)  # but nothing of it belongs on our output
     solver.setOptionValue("mip_rel_gap", options.gap)
     solver.setOptionValue("random_seed", options.seed)
     if options.time_limit is not None:
         solver.setOptionValue("time_limit", float(options.time_limit))
     if options.threads is not None:
-        highspy.Highs.resetGlobalScheduler(True)  # the number of threads is otherwise fixed by the process's first solve
+        highspy.Highs.resetGlobalScheduler(
+            True
+        )  # the number of threads is otherwise fixed by the process's first solve
         solver.setOptionValue("threads", options.threads)
     lp = highspy.HighsLp()
     lp.num_row_, lp.num_col_ = matrix.a.shape
@@ -86,8 +89,8 @@ def hand_off(matrix: Matrix, options: Options) -> highspy.Highs:
     lp.a_matrix_.index_ = matrix.a.indices
     lp.a_matrix_.value_ = matrix.a.data
     if matrix.integer.any():
-        kinds = np.where(matrix.integer, highspy.HighsVarType.kInteger, highspy.HighsVarType.kContinuous)
-        lp.integrality_ = list(kinds)
+        kinds = highspy.HighsVarType
+        lp.integrality_ = [kinds.kInteger if whole else kinds.kContinuous for whole in matrix.integer]
     if solver.passModel(lp) == highspy.HighsStatus.kError:
         raise RuntimeError("HiGHS did not accept the model")
     return solver

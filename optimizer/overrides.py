@@ -7,8 +7,9 @@ A path names one figure:
   ``technologies.ccgt.capex_usd_per_kw``, ``site_years.Saline[2028].ceiling_mw``;
 * an hourly series: ``series.price``.
 
-``*`` in place of a part of the key stands for all; as the last one given it stands for the rest of the key. Keys with dots, brackets or operators are put in double quotes. A blank
-value sets the default. Whole numbers stay whole. Changes are made in order; the result is validated in full.
+``*`` in place of a part of the key stands for all; as the last one given it stands for the rest of the key. Keys with
+dots, brackets or operators are put in double quotes. A blank value sets the default. Whole numbers stay whole. Changes
+are made in order; the result is validated in full.
 """
 
 from __future__ import annotations

@@ -89,8 +89,8 @@ TABLES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 #: Columns that hold text; all others hold numbers.
 TEXT = frozenset(
     {
-        "option", "site", "zone", "corridor", "technology", "kind", "funding_mode", "utility", "asset", "resource", "period",
-        "block", "name", "place", "pool", "component", "customer_class", "source",
+        "option", "site", "zone", "corridor", "technology", "kind", "funding_mode", "utility", "asset", "resource",
+        "period", "block", "name", "place", "pool", "component", "customer_class", "source",
     }
 )  # fmt: skip
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
 from functools import cached_property
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -181,6 +182,16 @@ def _net_purchase(reading: Reading, zone: str, year: int) -> np.ndarray:
 def table(name: str, rows: list[dict[str, object]]) -> pd.DataFrame:
     """A table of a plan from rows, with its columns in order."""
     return pd.DataFrame(rows, columns=list(TABLES[name]))
+
+
+def rows_of(frame: pd.DataFrame) -> list[Any]:
+    """Rows of a table as named tuples."""
+    return list(frame.itertuples(index=False))
+
+
+def totals(frame: pd.DataFrame, *keys: str, value: str = "usd") -> dict[Any, float]:
+    """Sum of a column by key columns."""
+    return cast("dict[Any, float]", frame.groupby(list(keys))[value].sum().to_dict())
 
 
 def operating_tables(reading: Reading) -> dict[str, pd.DataFrame]:

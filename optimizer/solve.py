@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import platform
-import resource
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any
 
+import highspy
 import numpy as np
-from optimizer.check import CheckError, check
 from pyomo.common.errors import InfeasibleConstraintException
 
 from optimizer import highs
 from optimizer.accounts import Accounts
+from optimizer.check import CheckError, check
 from optimizer.instance import Instance
 from optimizer.model.build import build
 from optimizer.model.data import MILLION
@@ -139,15 +139,16 @@ def _search(
         highs.set_start(solver, start)
     if options.time_limit is not None:
         left = options.time_limit - (time.perf_counter() - started)
-        solver.setOptionValue("time_limit", max(left, 1.0))
+        solver.setOptionValue("time_limit", max(left, 0.0))
     return highs.run(solver, matrix, interrupt, progress)
 
 
 def _refuse_no_answer(answer: highs.Answer) -> None:
     if answer.status == "infeasible":
         raise Infeasible(
-            "no plan meets all limits of the instance. Usual causes: compute floors above what POI and plant can serve by "
-            "then, lead times later than the ramp, a budget or adequacy rule that cannot be met; relax one with --set and try again"
+            "no plan meets all limits of the instance. Usual causes: compute floors above what POI and plant can serve "
+            "by then, lead times later than the ramp, a budget or adequacy rule that cannot be met. "
+            "Relax one with --set and try again"
         )
     if answer.status == "no incumbent":
         raise NoIncumbent(
@@ -186,7 +187,12 @@ def _checked(plan: Plan, watch: Stopwatch) -> Plan:
     return Plan(plan.instance, plan.status, plan.objective_usd, plan.bound_usd, plan.gap, plan.tables, manifest)
 
 
-def _peak_memory_mb() -> float:
+def _peak_memory_mb() -> float | None:
+    """Largest memory of the process so far; None where the system does not tell."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (1024 * 1024 if platform.system() == "Darwin" else 1024)
 

@@ -19,6 +19,8 @@ from optimizer.periods import time_grid
 
 #: Step-years above which a start is worth its time, and the number the coarser model aims at.
 LARGE, AIM = 1000, 400
+#: The coarser model is solved to this part of the gap, so that most of the gap is left for what it cannot see.
+PART_OF_GAP = 0.2
 
 
 def longer_steps(instance: Instance) -> Instance | None:
@@ -37,14 +39,16 @@ def longer_steps(instance: Instance) -> Instance | None:
         return None
     factor = min((f for f in factors if size / f <= AIM), default=factors[-1])
     longer = resolution.model_copy(update={"step_hours": factor * resolution.step_hours})
-    manifest = instance.manifest.model_copy(
-        update={"resolutions": {**instance.manifest.resolutions, name: longer}}
-    )
+    manifest = instance.manifest.model_copy(update={"resolutions": {**instance.manifest.resolutions, name: longer}})
     return dataclasses.replace(instance, manifest=manifest)
 
 
 def first_plan(
-    instance: Instance, matrix: Matrix, options: highs.Options, interrupt: highs.Interrupt, progress: highs.Progress | None
+    instance: Instance,
+    matrix: Matrix,
+    options: highs.Options,
+    interrupt: highs.Interrupt,
+    progress: highs.Progress | None,
 ) -> np.ndarray | None:
     """Column values of a feasible plan of ``matrix``, or None if this way finds none."""
     coarse = longer_steps(instance)
@@ -52,9 +56,8 @@ def first_plan(
         return None
     limit = None if options.time_limit is None else options.time_limit / 3
     small = compile_matrix(build(coarse))
-    answer = highs.run(
-        highs.hand_off(small, dataclasses.replace(options, time_limit=limit)), small, interrupt, progress
-    )
+    tighter = dataclasses.replace(options, time_limit=limit, gap=PART_OF_GAP * options.gap)
+    answer = highs.run(highs.hand_off(small, tighter), small, interrupt, progress)
     if answer.x is None or interrupt.asked:
         return None
     fixed = _with_decisions(matrix, small, answer.x)

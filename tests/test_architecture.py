@@ -27,6 +27,7 @@ ORDER = (
     "check",
     "model",
     "highs",
+    "start",
     "results",
     "accounts",
     "solve",

@@ -30,7 +30,12 @@ def test_any_size_where_the_option_says_so() -> None:
 def test_capital_cost_of_a_block() -> None:
     # (100 * 1.1 * 1.1 * 2 + 8) US$/kW * 10,000 kW for service in 2028; the factor leaves interconnection alone
     gas = plant(
-        "gas", capex_usd_per_kw=100, capex_change_per_year=0.1, capex_factor=2.0, interconnection_usd_per_kw=8, life_years=1
+        "gas",
+        capex_usd_per_kw=100,
+        capex_change_per_year=0.1,
+        capex_factor=2.0,
+        interconnection_usd_per_kw=8,
+        life_years=1,
     )
     assert solved(toy(gas, years=[2028], it_mw=10, site=ISLAND)).objective_usd == pytest.approx(2_500_000)
 
@@ -62,7 +67,9 @@ def test_blocks_leave_at_the_end_of_their_life() -> None:
 
 def test_blocks_per_year_count_all_funding_modes() -> None:
     # the POI grows by 10 MW a year though two modes are open; what it cannot carry comes from gas at 100 US$/MWh
-    poi = plant("poi", kind="wires", max_blocks=3, max_blocks_per_year=1, funding_modes="own;contribution", utility="town")
+    poi = plant(
+        "poi", kind="wires", max_blocks=3, max_blocks_per_year=1, funding_modes="own;contribution", utility="town"
+    )
     gas = plant("gas", variable_om_usd_per_mwh=100, max_blocks=3)
     case = toy(
         poi,
@@ -223,7 +230,13 @@ def test_a_planning_year_has_the_money_of_the_years_it_represents() -> None:
 def test_contributions_and_their_gross_up_count_in_the_budget() -> None:
     # a POI of 10 MW costs 1 M$ and 0.25 M$ of tax, and saves 10 MW * 8760 * (100 - 50): 0.8 of it is 1 M$
     poi = plant(
-        "poi", kind="wires", capex_usd_per_kw=100, integer=False, funding_modes="contribution", utility="town", life_years=1
+        "poi",
+        kind="wires",
+        capex_usd_per_kw=100,
+        integer=False,
+        funding_modes="contribution",
+        utility="town",
+        life_years=1,
     )
     gas = plant("gas", variable_om_usd_per_mwh=100)
     case = toy(
@@ -244,9 +257,7 @@ def test_contributions_and_their_gross_up_count_in_the_budget() -> None:
 def test_funding_modes(mode: str, usd: float) -> None:
     # A POI of 1 M$ with a life of ten years, one year in the horizon. Own: a tenth of it (the rest is salvage).
     # Contribution: all of it and a quarter of tax. Utility: depreciation 0.1 and interest 0.1, made whole.
-    poi = plant(
-        "poi", kind="wires", capex_usd_per_kw=100, funding_modes=mode, utility="town", cost_pool="transmission"
-    )
+    poi = plant("poi", kind="wires", capex_usd_per_kw=100, funding_modes=mode, utility="town", cost_pool="transmission")
     utility = {"debt_rate_nominal": 0.1, "contribution_tax_gross_up": 0.25}
     plan = solved(toy(poi, it_mw=10, price=0, site=ISLAND, utility=utility))
     assert plan.objective_usd == pytest.approx(usd)

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from optimizer.results import Plan
 
 from optimizer import read_instance, solve
 from optimizer.overrides import apply_overrides
+from optimizer.plan import Plan
 
 FOLDER = Path(__file__).parents[1] / "instances" / "one-site"
 YEARS = (2026, 2027, 2028)

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+
+from optimizer import solve
 from optimizer.instance import Instance, make_instance
 from optimizer.plan import Plan
 from optimizer.schema import POOLS, TABLES, ExistingAsset, FundingOption, Technology
-
-from optimizer import solve
 
 YEAR_HOURS = 8760
 Row = dict[str, Any]
@@ -173,7 +173,9 @@ def _replaced(table: str, usual: list[Row], rows: list[Row]) -> list[Row]:
     return [row for row in usual if tuple(row.get(column) for column in key) not in given] + rows
 
 
-def _manifest(years: Sequence[int], hours: int, step_hours: int, top: Row, finance: Row, rates: Row, compute: Row) -> Row:
+def _manifest(
+    years: Sequence[int], hours: int, step_hours: int, top: Row, finance: Row, rates: Row, compute: Row
+) -> Row:
     note = {"source": "invented", "licence": "CC0-1.0"}
     return {
         "schema_version": 1,
@@ -188,7 +190,7 @@ def _manifest(years: Sequence[int], hours: int, step_hours: int, top: Row, finan
         "compute": compute,
         "options": {"resolution": "all"},
         "resolutions": {"all": {"step_hours": step_hours}},
-        "files": {name: note for name in [*(table.file for table in TABLES.values()), "hourly.csv"]},
+        "files": dict.fromkeys([*(table.file for table in TABLES.values()), "hourly.csv"], note),
         **top,
     }
 

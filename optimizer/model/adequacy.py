@@ -17,7 +17,6 @@ from __future__ import annotations
 import pyomo.environ as pyo
 
 from optimizer.model.data import Data, Resource
-from optimizer.model.investment import most_mw
 from optimizer.model.sparse import constrain, group
 
 
@@ -71,7 +70,7 @@ def _largest_out(m: pyo.ConcreteModel, d: Data, secure: list[tuple[str, int]]) -
         sorted({n for n, _ in units}), initialize={n: firm_block_mw(d, d.resources[n]) for n, _ in units}
     )
     m.unit_most_mw = pyo.Param(
-        m.UNITS, initialize={(n, y): most_mw(d.resources[n], y) for n, y in units}, doc="big-M: the build limit"
+        m.UNITS, initialize={(n, y): d.resources[n].most_mw(y) for n, y in units}, doc="big-M: the build limit"
     )
     circuit = {(s, y): _circuit_mw(d, s) for s, y in secure}
     m.largest_mw = pyo.Var(

@@ -45,7 +45,10 @@ def add(m: pyo.ConcreteModel, d: Data) -> None:
 def _emissions(m: pyo.ConcreteModel, d: Data) -> None:
     """Emissions by place and year, only in years in which a price or a cap looks at them."""
     watched = {row.year for row in d.instance.policy if row.carbon_price_usd_per_t > 0 or row.co2_cap_t is not None}
-    seen = lambda rows: [i for i in rows if i[1] in watched]  # noqa: E731
+
+    def seen(rows: pyo.Set) -> list[tuple[str, int]]:
+        return [i for i in rows if i[1] in watched]
+
     grid = {
         z: zone.grid_co2_t_per_mwh
         for z, zone in d.zones.items()

@@ -79,6 +79,11 @@ class Resource:
         """Service years whose blocks are still in service in ``year``."""
         return [v for v in self.service_years if v <= year < v + self.technology.life_years]
 
+    def most_mw(self, year: int) -> float:
+        """Largest capacity it can have in a year: a bound from data."""
+        funded = self.max_blocks * self.block_mw if self.vintages(year) else 0.0
+        return funded if self.option else self.existing_units(year) * self.block_mw
+
     def may_run(self, year: int) -> bool:
         return bool(self.existing_units(year) or self.vintages(year))
 
@@ -257,7 +262,8 @@ class Data:
 
     def facility_load_per_it(self, site: Site) -> np.ndarray:
         """Utilisation times PUE, over all hours of the series (MW per MW of energised IT)."""
-        return self.hourly(site.utilisation_series, 1.0) * self.hourly(site.pue_series, 1.0)
+        load: np.ndarray = self.hourly(site.utilisation_series, 1.0) * self.hourly(site.pue_series, 1.0)
+        return load
 
     @cached_property
     def peak_load_per_it(self) -> dict[str, float]:

@@ -120,7 +120,8 @@ def _online_domain(resource: Resource) -> object:
 def _least_output(m: pyo.ConcreteModel, d: Data, name: str, step: int) -> float:
     """Minimum stable output of a block, never above what is available in the step."""
     resource = d.resources[name]
-    return resource.block_mw * min(resource.technology.min_stable_share, m.availability[name, step])
+    available: float = m.availability[name, step]
+    return resource.block_mw * min(resource.technology.min_stable_share, available)
 
 
 def startup_cost(resource: Resource) -> float:

@@ -59,7 +59,7 @@ def _variables(m: pyo.ConcreteModel, d: Data) -> None:
         bounds=lambda m, a, y: (0, resources[a].existing_units(y)),
         doc="units of an existing asset retired",
     )
-    m.capacity_mw = pyo.Var(m.RESOURCE_YEARS, bounds=lambda m, r, y: (0, most_mw(resources[r], y)), doc="MW in service")
+    m.capacity_mw = pyo.Var(m.RESOURCE_YEARS, bounds=lambda m, r, y: (0, resources[r].most_mw(y)), doc="MW in service")
     m.energy_mwh = pyo.Var(
         m.STORE_YEARS, bounds=lambda m, r, y: (0, most_mwh(resources[r], y)), doc="MWh of storage in service"
     )
@@ -82,12 +82,6 @@ def _most_per_year(resource: Resource) -> float:
     return min(option.max_blocks, option.max_blocks_per_year)
 
 
-def most_mw(resource: Resource, year: int) -> float:
-    """Largest capacity the resource can have in a year: a bound from data."""
-    funded = resource.max_blocks * resource.block_mw if resource.vintages(year) else 0.0
-    return funded if resource.option else resource.existing_units(year) * resource.block_mw
-
-
 def max_energy_blocks(resource: Resource) -> float:
     """Most energy blocks: as stated, and never above what the longest duration allows."""
     option = resource.option
@@ -101,7 +95,7 @@ def max_energy_blocks(resource: Resource) -> float:
 def most_mwh(resource: Resource, year: int) -> float:
     """Largest energy capacity the storage can have in a year: a bound from data."""
     if not resource.sized_apart:
-        return resource.hours_of_storage * most_mw(resource, year)
+        return resource.hours_of_storage * resource.most_mw(year)
     assert resource.option is not None and resource.option.energy_block_mwh is not None
     return max_energy_blocks(resource) * resource.option.energy_block_mwh
 

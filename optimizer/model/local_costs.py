@@ -11,7 +11,7 @@ Symbols
 
 Equations
 ---------
-plant:     sum over living vintages v of capex * phi(y - v), phi the yearly revenue requirement per dollar of gross plant
+plant:     sum over living vintages v of capex * phi(y - v), phi the revenue requirement per dollar of gross plant
 contract:  contract_bill[s,y] = sum over bespoke assets of contract share * (plant + fixed O&M)
 dRR[u,g,y] = sum of the above in pool g
 
@@ -197,7 +197,7 @@ def _purchases(m: pyo.ConcreteModel, d: Data) -> None:
     m.SOLD_BY = members(
         [i for i in m.EXPORTING if i in set(served) and d.sites[i[0]].zone in priced], lambda s: d.sites[s].utility
     )
-    m.PAID_EXPORTS = members([i for i in m.CREDITED_EXPORT], lambda s: d.sites[s].utility)
+    m.PAID_EXPORTS = members(list(m.CREDITED_EXPORT), lambda s: d.sites[s].utility)
     plant = [i for i in m.GENERATOR_YEARS if not d.resources[i[0]].sponsor_pays and d.resources[i[0]].zone in priced]
     store = [i for i in m.RUNNING_STORES if not d.resources[i[0]].sponsor_pays and d.resources[i[0]].zone in priced]
     m.SELLING_GENERATORS = members(plant, lambda n: d.resources[n].option.utility)  # type: ignore[union-attr]
@@ -207,7 +207,10 @@ def _purchases(m: pyo.ConcreteModel, d: Data) -> None:
         within=pyo.Any,
         initialize={n: d.resources[n].zone for n, _ in [*plant, *store]},
     )
-    stacked = lambda z: d.zones[z].utility if d.zones[z].supply == "stack" else None  # noqa: E731
+
+    def stacked(zone: str) -> str | None:
+        return d.zones[zone].utility if d.zones[zone].supply == "stack" else None
+
     sold = [i for i in m.EARNING if stacked(i[0])]
     m.BUYBACK_GENERATORS = members([(z, y, n) for z, y in sold for n, _ in m.EARNING_GENERATORS[z, y]], stacked, 3)
     m.BUYBACK_STORES = members([(z, y, n) for z, y in sold for n, _ in m.EARNING_STORES[z, y]], stacked, 3)

@@ -74,7 +74,7 @@ def _site_settlement(m: pyo.ConcreteModel, d: Data) -> None:
 def _zone_revenue(m: pyo.ConcreteModel, d: Data) -> None:
     """Revenue of the sponsor's own zone resources."""
     own = lambda i: d.resources[i[0]].zone is not None and d.resources[i[0]].sponsor_pays  # noqa: E731
-    zone_year = lambda i: (d.resources[i[0]].zone, i[1])  # noqa: E731
+    zone_year = lambda i: (d.resources[i[0]].place, i[1])  # noqa: E731
     generators = group(filter(own, m.GENERATOR_YEARS), zone_year)
     stores = group(filter(own, m.RUNNING_STORES), zone_year)
     places = list(dict.fromkeys([*generators, *stores]))

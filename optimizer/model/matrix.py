@@ -28,8 +28,8 @@ class ScalingError(ValueError):
 class Matrix:
     """min sum(cost_rows) @ x + offset, row_lower <= A x <= row_upper, lower <= x <= upper, some x whole.
 
-    ``names`` maps a variable's name to the positions of its members; ``keys`` to their index tuples.
-    ``row_names`` names the constraint of every row, ``cost_keys`` (name, place, year) of every cost row; cost rows are present values in M$.
+    ``names`` maps a variable's name to the positions of its members, ``keys`` to their index tuples. ``row_names``
+    names the constraint of every row; ``cost_keys`` is (name, place, year) of every cost row, a present value in M$.
     """
 
     a: sparse.csc_array

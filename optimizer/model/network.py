@@ -19,6 +19,8 @@ zone:      net = sum sites (import - export) - zone resources (output + discharg
 
 from __future__ import annotations
 
+from typing import Any
+
 import pyomo.environ as pyo
 
 from optimizer.model.data import Data
@@ -134,7 +136,7 @@ def _zones(m: pyo.ConcreteModel, d: Data) -> None:
     generators, stores = group(m.GENERATOR_YEARS, at_zone), group(m.RUNNING_STORES, at_zone)
     leaving = group(m.CORRIDOR_YEARS, lambda i: (ends[i[0]][0], i[1]))
     arriving = group(m.CORRIDOR_YEARS, lambda i: (ends[i[0]][1], i[1]))
-    touched = [sites, generators, stores, leaving, arriving]
+    touched: list[dict[Any, Any]] = [sites, generators, stores, leaving, arriving]
     needed = [
         (z, y)
         for z in d.zones
@@ -143,7 +145,7 @@ def _zones(m: pyo.ConcreteModel, d: Data) -> None:
     ]
     m.NET_ZONES = pyo.Set(dimen=2, initialize=needed)
 
-    def members(groups: dict[tuple[str | None, int], list[tuple[str, int]]]) -> pyo.Set:
+    def members(groups: dict[Any, Any]) -> pyo.Set:
         return pyo.Set(m.NET_ZONES, dimen=2, initialize={i: groups.get(i, []) for i in needed})
 
     m.ZONE_SITES, m.ZONE_EXPORTS = members(sites), members(exporting)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Curve:
     @property
     def convex(self) -> bool:
         """Do all functions have slopes that never fall."""
-        return all(b >= a - 1e-12 for slopes in self.slopes for a, b in zip(slopes, slopes[1:], strict=False))
+        return all(b >= a - 1e-12 for slopes in self.slopes for a, b in pairwise(slopes))
 
 
 def curve(points: Sequence[float], *functions: Sequence[float]) -> Curve:
@@ -31,7 +32,7 @@ def curve(points: Sequence[float], *functions: Sequence[float]) -> Curve:
     >>> curve([0, 10, 30], [0, 20, 80])
     Curve(widths=(10, 20), slopes=((2.0, 3.0),))
     """
-    widths = tuple(b - a for a, b in zip(points, points[1:], strict=False))
+    widths = tuple(b - a for a, b in pairwise(points))
     slopes = tuple(
         tuple((b - a) / w for a, b, w in zip(values, values[1:], widths, strict=False)) for values in functions
     )

@@ -2,7 +2,8 @@ r"""Shared network: an existing network cost that all load shares by coincident 
 
 Symbols
 -------
-``coincident_mw[u,y]`` the sites' import in the hour of highest local load; ``network_charge[u,y]`` what they pay, M$ a year
+``network_part[u,y,j]`` the sites' import in the step of highest local load, MW by segment;
+``network_charge[u,y]`` what they pay, M$ a year
 
 Equation
 --------

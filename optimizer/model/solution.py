@@ -39,4 +39,4 @@ class Solution:
         names, places, years = zip(*self.matrix.cost_keys, strict=True)
         values = self.matrix.cost_rows @ self.x + self.matrix.cost_offset
         frame = pd.DataFrame({"name": names, "place": places, "year": years, "value": values})
-        return frame.groupby(["name", "place", "year"], as_index=False, sort=False)["value"].sum()
+        return frame.groupby(["name", "place", "year"], as_index=False, sort=False).sum()
