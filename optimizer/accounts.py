@@ -450,6 +450,7 @@ def _rate_row(
     change = sum(bridge.values())
     cap = row.rate_tolerance_share * rate * sales_mwh
     per_mwh = change / sales_mwh
+    touched = any(abs(usd) > ROUNDING_USD for usd in bridge.values())
     return {
         "utility": row.utility,
         "customer_class": row.customer_class,
@@ -460,7 +461,7 @@ def _rate_row(
         "change_cents_per_kwh": per_mwh / 10,
         "cap_cents_per_kwh": cap / sales_mwh / 10,
         "headroom_cents_per_kwh": (cap - change) / sales_mwh / 10,
-        "binding": bool(abs(cap - change) <= max(ROUNDING_USD, 1e-6 * rate * sales_mwh)),
+        "binding": touched and bool(abs(cap - change) <= max(ROUNDING_USD, 1e-6 * rate * sales_mwh)),
         **bridge,
         "local_cost_change_usd": change,
         "typical_bill_change_usd_per_month": per_mwh * row.typical_monthly_kwh / 1000,

@@ -266,6 +266,49 @@ def test_exports_to_a_cost_of_service_utility() -> None:
     assert plan.rates["local_cost_change_usd"].sum() == pytest.approx(-40 * 20 * HOUR)
 
 
+def two_campuses(second: Row, **case: Any) -> Instance:
+    """Two campuses of one utility, the first behind a substation that costs locals 1 M$ a year."""
+    other = {"site": "second", "zone": "valley", "existing_poi_mw": 100.0, "availability_target": 1.0, **second}
+    return wired(
+        substation(),
+        demand_usd=600_000,
+        classes={"homes": {"bill_credit_share": 1.0}},
+        sites=[other],
+        site_years=[{"site": "second", "year": 2026, "floor_mw": 100.0, "ceiling_mw": 100.0}],
+        compute_demand=[{"year": 2026, "it_mw": 200.0}],
+        **case,
+    )
+
+
+def test_the_bills_of_all_sites_of_a_utility_count() -> None:
+    # each pays 0.6 M$, together more than the 1 M$; a second campus without utility pays no bill: 0.4 M$ are missing
+    served = two_campuses({"utility": "town", "tariff": "large"})
+    assert solved(served).objective_usd == pytest.approx(1_200_000)
+    assert solved(two_campuses({})).objective_usd == pytest.approx(1_000_000)
+
+
+def test_a_circuit_that_the_utility_finances_for_its_stack() -> None:
+    # 10 MW from a market at 20 US$/MWh in place of supply at 50 spare 300 US$/h = 2.628 M$ a year, for a circuit of
+    # 1 M$: 0.1 M$ of depreciation. Without it supply for 100 MW costs 5000 US$/h, against a bill of 4000.
+    circuit = plant(
+        "circuit", kind="wires", corridor="path", capex_usd_per_kw=100, funding_modes="utility", utility="town"
+    )
+    plan = solved(
+        toy(
+            circuit,
+            zone={"supply": "stack", "utility": "town", "local_load_series": "locals", "price_series": None},
+            series={"locals": ("local_load", [0.0] * 4), "market price": ("price", [20.0] * 4)},
+            zones=[{"zone": "market", "supply": "price", "price_series": "market price"}],
+            corridors=[{"corridor": "path", "from_zone": "market", "to_zone": "valley"}],
+            supply_blocks=[{"zone": "valley", "block": "oil", "capacity_mw": 100.0, "marginal_cost_usd_per_mwh": 50.0}],
+            utility={},
+            tariff={"energy_usd_per_mwh": 40.0},
+            classes={"homes": {"bill_credit_share": 1.0}},
+        )
+    )
+    assert plan.objective_usd == pytest.approx((5000 - 300) * HOUR + 100_000)
+
+
 # -- shared network costs ---------------------------------------------------------------------------------
 
 #: 10 M$ a year shared by a local peak of 300 MW and the campus; the POI carries 100 MW at most.

@@ -96,14 +96,15 @@ def test_or_for_another_plan() -> None:
 
 def test_a_regulated_plant_of_thirty_years_is_dearest_in_its_first() -> None:
     # Half equity at 9.9 % before a tax of 25.74 %, half debt at 5 %: 0.0917 of the rate base; 1/30 depreciation, 1.5 %
-    # property tax and insurance. First year 0.14 of capex, last 0.0514. Discounted at 9.17 % the level payment is 0.1139:
-    # it leaves a first-year gap of 2.6 % of capex.
+    # property tax and insurance. First year 0.14 of capex, last 0.0514. Discounted at 9.17 % the level payment is
+    # 0.1138: it leaves a first-year gap of 2.6 % of capex.
     allowed = 0.5 * 0.099 / (1 - 0.2574) + 0.5 * 0.05
     requirement = [(1 - age / 30) * allowed + 1 / 30 + 0.015 for age in range(30)]
     factors = [(1 + allowed) ** -age for age in range(30)]
     level = sum(x * f for x, f in zip(requirement, factors, strict=True)) / sum(factors)
     assert requirement[0] == pytest.approx(0.14, abs=5e-5)
     assert requirement[-1] == pytest.approx(0.0514, abs=5e-5)
+    assert level == pytest.approx(0.1138, abs=5e-5)
     poi = plant(
         "poi", kind="wires", block_mw=100, capex_usd_per_kw=100, life_years=30, funding_modes="utility", utility="town"
     )
