@@ -240,11 +240,11 @@ class Accounts:
         data, collateral = self.data, self.reading.one("collateral")
         contract = self.reading.one("contract_bill")
         rows: list[dict[str, object]] = []
-        for u, utility in data.utilities.items():
+        for u in data.utilities:
             financed = [
                 r for r in data.resources.values() if r.mode == "utility" and r.option and r.option.utility == u
             ]
-            if not (utility.stranding_limit and financed):
+            if not financed:
                 continue
             for y in self.years:
                 exposure = sum(self._stranded(r, y) for r in financed)

@@ -145,7 +145,7 @@ def _add_region(
         zone, utility = f"{kind} {region}", f"{kind} power {region}"
         tables["zones"].append(
             {"zone": zone, "supply": "price", "price_series": f"price {region}",
-             "local_load_series": f"local_load {region}", "grid_co2_t_per_mwh": 0.4, "capacity_obligation": kind == "plains", "reserve_margin": 0.1,
+             "local_load_series": f"local_load {region}", "grid_co2_t_per_mwh": 0.4, "capacity_obligation": kind == "plains", "reserve_margin": 0.1,  # noqa: E501
              "max_net_sale_mw": 200.0}
         )  # fmt: skip
         tables["fuel_prices"] += [
@@ -270,5 +270,5 @@ def _add_options(tables: dict[str, list[Row]], site: str, region: int, island: b
     modes = "own" if kind == "market" else "own;utility"
     tables["funding_options"].append(
         {"option": f"{site} wind", "technology": "wind", "zone": f"{kind} {region}", "utility": utility,
-         "funding_modes": modes, "block_mw": 100.0, "max_blocks": 4, "availability_series": f"availability wind {region}"}
+         "funding_modes": modes, "block_mw": 100.0, "max_blocks": 4, "availability_series": f"availability wind {region}"}  # noqa: E501
     )  # fmt: skip

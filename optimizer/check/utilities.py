@@ -249,7 +249,7 @@ def possible_mw(books: Books, option: schema.FundingOption) -> Array:
     first, last = earliest_year(books, option), option.last_year or math.inf
     yearly = option.max_blocks if option.max_blocks_per_year is None else option.max_blocks_per_year
     open_years = [[first <= v <= last and v <= y < v + life for v in books.years] for y in books.years]
-    return option.block_mw * np.minimum(option.max_blocks, yearly * np.sum(open_years, axis=1))
+    return option.block_mw * np.minimum(option.max_blocks, yearly * np.sum(open_years, axis=1))  # type: ignore[no-any-return]
 
 
 # Stranding
