@@ -24,6 +24,7 @@ from optimizer.check.tariffs import bills
 from optimizer.check.utilities import (
     corridor_buyer,
     corridor_cost,
+    corridor_cost_name,
     export_rate,
     network_charge,
     requirement,
@@ -127,7 +128,7 @@ def _add_market(books: Books, total: Yearly) -> None:
             total["market_revenue", resource.place] -= value
     for corridor, cost in zip(books.instance.corridors, corridor_cost(books), strict=True):
         if corridor_buyer(books, corridor) is None:
-            total["market_revenue", corridor.corridor] += cost
+            total[corridor_cost_name(books, corridor), corridor.corridor] += cost
     capacity, rise = capacity_payment(books), books.per_year(price_rise_payment(books))
     for row, zone in enumerate(books.zones):
         if books.buyer(zone) is None:

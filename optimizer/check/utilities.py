@@ -164,6 +164,12 @@ def corridor_buyer(books: Books, corridor: schema.Corridor) -> str | None:
     return stacks[0] if stacks else None
 
 
+def corridor_cost_name(books: Books, corridor: schema.Corridor) -> str:
+    """Rent between two priced zones is revenue; energy for a zone without supply is bought."""
+    supplies = {books.zones[end].supply for end in (corridor.from_zone, corridor.to_zone)}
+    return "market_purchases" if "none" in supplies else "market_revenue"
+
+
 def _add_corridors(books: Books, total: Requirement) -> None:
     for corridor, cost in zip(books.instance.corridors, corridor_cost(books), strict=True):
         buyer = corridor_buyer(books, corridor)

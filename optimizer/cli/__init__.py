@@ -1,0 +1,36 @@
+"""The command line: results on stdout, progress and messages on stderr, and exit codes that scripts can rely on.
+
+0 solved within the gap · 2 usage · 3 bad data · 4 infeasible · 5 time limit, with a plan · 6 time limit, without ·
+7 solver failure, failed check or unexpected error · 130 interrupted.
+
+Nothing heavy is imported before a command needs it, so that ``--help`` is instant.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import NoReturn
+
+from optimizer.cli import instances, runs
+from optimizer.cli.frame import ERROR_CODES, STATUS_CODES, USAGE, Failure, app, report
+
+__all__ = ["ERROR_CODES", "STATUS_CODES", "app", "instances", "main", "runs"]
+
+
+def main() -> NoReturn:
+    """Run the command line."""
+    try:
+        code = app(standalone_mode=False)
+    except KeyboardInterrupt:
+        code = report(Failure.of(KeyboardInterrupt()), as_json="--json" in sys.argv)
+    except Exception as error:
+        code = report(_usage(error) or Failure.of(error), as_json="--json" in sys.argv)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _usage(error: Exception) -> Failure | None:
+    """The failure of a mistyped command; None for any other error."""
+    if not hasattr(error, "format_message"):
+        return None
+    hint = " (optimizer --help tells how)"
+    return Failure(USAGE, "usage error", f"{error.format_message()}{hint}")

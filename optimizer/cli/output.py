@@ -1,0 +1,123 @@
+"""What the command line writes: results on stdout, progress and messages on stderr."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import math
+import os
+import sys
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+@contextlib.contextmanager
+def stdout_kept_clean() -> Iterator[None]:
+    """Send to stderr whatever a library prints while the block runs: from Python, or from C as HiGHS 1.16 does."""
+    sys.stdout.flush()
+    redirect = _descriptor_sent_to_stderr() if sys.stdout is sys.__stdout__ else contextlib.nullcontext()
+    with redirect, contextlib.redirect_stdout(sys.stderr):
+        yield
+
+
+@contextlib.contextmanager
+def _descriptor_sent_to_stderr() -> Iterator[None]:
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError, TypeError):  # where C's buffers cannot be reached from here
+            ctypes.CDLL(None).fflush(None)
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
+def console(stream: TextIO) -> Console:
+    from rich.console import Console
+
+    wide = None if stream.isatty() or "COLUMNS" in os.environ else 160
+    return Console(file=stream, width=wide)
+
+
+def print_text(text: str) -> None:
+    """Print to stdout; a reader that has left is no error."""
+    try:
+        sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _discard_stdout()
+
+
+def print_rich(renderable: Any) -> None:
+    try:
+        console(sys.stdout).print(renderable)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _discard_stdout()
+
+
+def _discard_stdout() -> None:
+    """Let what is still buffered go nowhere, so that Python's own flush at exit is quiet."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def print_json(value: dict[str, Any]) -> None:
+    print_text(json.dumps(value, allow_nan=False))
+
+
+def message(text: str) -> None:
+    with contextlib.suppress(BrokenPipeError):
+        print(text, file=sys.stderr)  # noqa: T201
+
+
+class Progress:
+    """Tells on stderr where a solve stands: one changing line on a terminal, else a line when there is news."""
+
+    EVERY_SECONDS = 10.0
+
+    def __init__(self) -> None:
+        from rich.live import Live
+
+        self._console = console(sys.stderr)
+        self._live = Live(console=self._console, auto_refresh=False, transient=True)
+        self._started = time.perf_counter()
+        self._news: tuple[str, bool] = ("", False)
+        self._told = 0.0
+
+    def __enter__(self) -> Progress:
+        if self._console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._console.is_terminal:
+            self._live.stop()
+
+    def __call__(self, event: dict[str, Any]) -> None:
+        elapsed = time.perf_counter() - self._started
+        news = event["stage"], event.get("objective_usd") is not None
+        line = f"{elapsed:8.1f} s  {event['stage']:<8}{_figures(event)}"
+        if self._console.is_terminal:
+            self._live.update(line, refresh=True)
+        elif news != self._news or elapsed - self._told >= self.EVERY_SECONDS:
+            self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+            self._told = elapsed
+        self._news = news
+
+
+def _figures(event: dict[str, Any]) -> str:
+    """Incumbent, bound and gap of an event, as far as known."""
+    words = []
+    if event.get("objective_usd") is not None:
+        words.append(f"best plan {event['objective_usd'] / 1e6:,.1f} M$")
+    if event.get("bound_usd") is not None and math.isfinite(event["bound_usd"]):
+        words.append(f"bound {event['bound_usd'] / 1e6:,.1f} M$")
+    if event.get("gap") is not None and math.isfinite(event["gap"]):
+        words.append(f"gap {event['gap'] * 100:.2f} %")
+    return "  ".join(words)

@@ -1,0 +1,132 @@
+"""Commands that make and show runs: solve, show."""
+
+from __future__ import annotations
+
+import datetime
+import math
+import re
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from optimizer.cli.frame import STATUS_CODES, USAGE, Failure, app, command
+from optimizer.cli.output import Progress, message, print_json, print_rich, stdout_kept_clean
+
+if TYPE_CHECKING:
+    from optimizer.instance import Instance
+    from optimizer.plan import Plan
+
+
+def _number(value: float | None) -> float | None:
+    if value is not None and not math.isfinite(value):
+        raise typer.BadParameter("must be a finite number")
+    return value
+
+
+@app.command()
+@command
+def solve(
+    instance: Annotated[Path, typer.Argument(metavar="INSTANCE", help="Folder of the instance.")],
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="DIR", help="Run folder; if left out, results/NAME-RESOLUTION-TIME."),
+    ] = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="PATH=VALUE", help="Change a figure first (=, *=, +=, -=). May be repeated."),
+    ] = None,
+    gap: Annotated[float, typer.Option(min=0, max=1, callback=_number, help="Relative gap to stop at.")] = 0.005,
+    time_limit: Annotated[
+        float | None, typer.Option(min=0, callback=_number, metavar="S", help="Seconds to search for.")
+    ] = None,
+    threads: Annotated[int | None, typer.Option(min=1, metavar="N", help="Threads of the solver.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier run in DIR.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout, nothing else.")] = False,
+) -> int:
+    """Find the cheapest plan that keeps local rates flat, and save it."""
+    started = time.perf_counter()
+    with stdout_kept_clean(), Progress() as progress:
+        found = _read(instance, overrides or [], progress)
+        folder = _claim(output, found, overwrite)
+        from optimizer.solve import solve as solve_instance
+
+        solving = time.perf_counter()
+        plan = solve_instance(found, gap=gap, time_limit=time_limit, threads=threads, progress=progress)
+        solve_seconds = time.perf_counter() - solving
+        progress({"stage": "save"})
+        folder = _save(plan, folder, overwrite)
+    from optimizer.show import render, summary
+
+    if as_json:
+        seconds = {"solve_seconds": solve_seconds, "total_seconds": time.perf_counter() - started}
+        print_json(summary(plan) | seconds | {"run_dir": str(folder)})
+    else:
+        print_rich(render(plan))
+    message(f"Saved in {folder}")
+    return STATUS_CODES[plan.status]
+
+
+@app.command()
+@command
+def show(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")],
+    all_rates: Annotated[bool, typer.Option("--rates", help="Every class in every year.")] = False,
+) -> None:
+    """Print the tables of a saved run."""
+    from optimizer.plan import read_plan
+    from optimizer.show import render
+
+    print_rich(render(read_plan(run), all_rates=all_rates))
+
+
+def _read(path: Path, overrides: list[str], progress: Progress) -> Instance:
+    progress({"stage": "read"})
+    from optimizer.instance import read_instance
+    from optimizer.overrides import apply_overrides
+
+    found = read_instance(path)
+    return apply_overrides(found, overrides) if overrides else found
+
+
+def _claim(output: Path | None, instance: Instance, overwrite: bool) -> Path:
+    """Make sure that the run can be saved, before an hour of solving."""
+    from optimizer.plan import is_run, refuse_taken
+
+    folder = output or _default_folder(instance)
+    if is_run(folder) and not overwrite:
+        raise Failure(USAGE, "usage error", f"{folder} holds a run: choose another -o, or replace it with --overwrite")
+    refuse_taken(folder, overwrite=overwrite)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder.parent):
+            pass
+    except OSError as error:
+        raise Failure(
+            USAGE, "usage error", f"{folder} cannot be written: {error.strerror}; choose another -o"
+        ) from None
+    return folder
+
+
+def _default_folder(instance: Instance) -> Path:
+    manifest = instance.manifest
+    now = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%SZ")
+    name = re.sub(r"[^\w.-]+", "-", f"{manifest.name}-{manifest.options.resolution}-{now}").lstrip("-.")
+    folder = Path("results") / name
+    taken = 1
+    while folder.exists():
+        taken += 1
+        folder = folder.with_name(f"{name}-{taken}")
+    return folder
+
+
+def _save(plan: Plan, folder: Path, overwrite: bool) -> Path:
+    """Save the run; elsewhere if its folder can no longer be written, so that the plan is not lost."""
+    try:
+        return plan.save(folder, overwrite=overwrite)
+    except OSError as error:
+        rescue = Path(tempfile.mkdtemp(prefix="optimizer-")) / folder.name
+        message(f"{folder} cannot be written ({error.strerror or error}); saving in {rescue} instead")
+        return plan.save(rescue)
