@@ -95,6 +95,19 @@ TEXT = frozenset(
 )  # fmt: skip
 
 
+#: What every manifest holds, by JSON type.
+VOUCHED: Mapping[str, type | tuple[type, ...]] = MappingProxyType(
+    {
+        "status": str,
+        "objective_usd": (int, float),
+        "bound_usd": (int, float),
+        "gap": (int, float),
+        "instance_hash": str,
+        "table_hashes": dict,
+    }
+)
+
+
 class PlanError(ValueError):
     """A run folder that is missing, incomplete or changed."""
 
@@ -255,9 +268,10 @@ def read_plan(folder: str | Path) -> Plan:
         raise PlanError(f"{path} is not a complete run: it has no {MANIFEST}; run 'optimizer solve' again") from None
     except (OSError, ValueError) as error:
         raise PlanError(f"{path / MANIFEST} cannot be read: {error}") from None
-    tables = {name: _read_table(path, name, manifest.get("table_hashes", {})) for name in TABLES}
+    _refuse_incomplete(path / MANIFEST, manifest)
+    tables = {name: _read_table(path, name, manifest["table_hashes"]) for name in TABLES}
     instance = read_instance(path / INSTANCE)
-    if instance.content_hash != manifest.get("instance_hash"):
+    if instance.content_hash != manifest["instance_hash"]:
         raise PlanError(f"{path / INSTANCE} is not the instance that was solved: it was changed after the run")
     return Plan(
         instance,
@@ -270,6 +284,16 @@ def read_plan(folder: str | Path) -> Plan:
     )
 
 
+def _refuse_incomplete(file: Path, manifest: object) -> None:
+    """A manifest vouches for status, figures and tables: without one of them it is not one of ours."""
+    entries = manifest if isinstance(manifest, dict) else {}
+    wrong = [key for key, kind in VOUCHED.items() if not isinstance(entries.get(key), kind)]
+    if wrong:
+        raise PlanError(
+            f"{file} is not the manifest of a run: {', '.join(wrong)} missing or wrong; run 'optimizer solve' again"
+        )
+
+
 def _read_table(path: Path, name: str, hashes: Mapping[str, str]) -> pd.DataFrame:
     file = path / f"{name}.csv"
     try:
@@ -280,6 +304,10 @@ def _read_table(path: Path, name: str, hashes: Mapping[str, str]) -> pd.DataFram
         raise PlanError(f"{file} was changed after the run was saved: solve again, or restore it")
     text = {column: str for column in TABLES[name] if column in TEXT}
     table = pd.read_csv(
-        file, dtype=text, keep_default_na=False, na_values={c: [""] for c in TABLES[name] if c not in TEXT}
+        file,
+        dtype=text,
+        keep_default_na=False,
+        na_values={c: [""] for c in TABLES[name] if c not in TEXT},
+        float_precision="round_trip",
     )
     return table.assign(**{column: table[column].map(_unescape) for column in text})
