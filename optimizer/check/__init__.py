@@ -6,9 +6,10 @@ they are to mean. A status says what a solver believes; this says whether the pl
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
-from optimizer.check.accounts import check_accounts, check_bound
+from optimizer.check.accounts import check_accounts, check_answer
 from optimizer.check.books import Books
 from optimizer.check.capacity_market import check_capacity
 from optimizer.check.capital import check_budgets
@@ -80,4 +81,5 @@ def _figures(plan: Plan, books: Books) -> Iterator[Comparison]:
     for concern in CONCERNS:
         yield from concern(books)
     yield from check_costs(books, plan.objective_usd)
-    yield from check_bound(plan.objective_usd, plan.bound_usd, plan.gap)
+    asked = plan.manifest.get("options", {}).get("gap", math.inf)
+    yield from check_answer(plan.status, plan.objective_usd, plan.bound_usd, plan.gap, asked)

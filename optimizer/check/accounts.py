@@ -4,6 +4,7 @@ own + contribution + utility-financed = capital cost
 bills, make-whole, network charges and contributions: what the sponsor pays is what utilities and classes receive
 every dollar of a pool is borne by a class
 gap = (objective - bound) / |objective|;  bound <= objective
+optimal: the gap is closed;  within gap: it is at most the one asked for
 """
 
 from __future__ import annotations
@@ -18,6 +19,11 @@ from optimizer.check.books import Books
 from optimizer.check.report import USD, Comparison, at_most, equal, same
 from optimizer.schema import POOLS
 
+#: Largest relative gap by status; that of ``within gap`` is the one asked for.
+LARGEST_GAP = {"optimal": 1e-6, "within gap": math.nan, "feasible at time limit": math.inf, "interrupted": math.inf}
+#: How far the gap may move when a solution is polished after the search.
+SOLVER_NOISE = 1e-5
+
 
 def check_accounts(books: Books) -> Iterator[Comparison]:
     """Tables against each other."""
@@ -26,13 +32,16 @@ def check_accounts(books: Books) -> Iterator[Comparison]:
     yield from _pools(books)
 
 
-def check_bound(objective_usd: float, bound_usd: float, gap: float) -> Iterator[Comparison]:
-    """The bound does not exceed the objective of a minimisation, and the gap is what they make."""
+def check_answer(status: str, objective_usd: float, bound_usd: float, gap: float, asked: float) -> Iterator[Comparison]:
+    """The bound does not exceed the objective of a minimisation, the gap is what they make, and the status fits it."""
     scale = max(USD, abs(objective_usd))
     finite = [float(not math.isfinite(value)) for value in (objective_usd, bound_usd, gap)]
     yield equal("gap", finite, 0, ["objective", "bound", "gap"])
     yield at_most("bound", bound_usd, objective_usd, scale=scale)
     yield equal("gap", gap * abs(objective_usd), objective_usd - bound_usd, scale=scale)
+    yield equal("status", float(status not in LARGEST_GAP), 0, ["known word"])
+    largest = asked if status == "within gap" else LARGEST_GAP.get(status, math.inf)
+    yield at_most("status", gap, largest + SOLVER_NOISE, ["gap of its word"])
 
 
 def _by(books: Books, table: str, column: str, *keys: str) -> pd.Series[float]:

@@ -76,7 +76,7 @@ def _ramps(books: Books) -> Iterator[Comparison]:
 
 
 def _commitment(books: Books) -> Iterator[Comparison]:
-    """On-line units bound output between least and available, and starts count."""
+    """On-line units bound output between least and available, and starts count; without commitment there are none."""
     chosen = [r for r in books.plants if r.kind == "generator" and r.technology.commitment != "none"]
     rows = [list(books.resources).index(r.name) for r in chosen]
     axes = [r.name for r in chosen], books.years, books.steps
@@ -97,6 +97,10 @@ def _commitment(books: Books) -> Iterator[Comparison]:
     yield at_least("commitment", started, 0, *axes)
     whole = _column([float(r.technology.commitment == "integer") for r in chosen])
     yield equal("commitment", online * whole, np.round(online) * whole, *axes)
+    others = [row for row in range(len(books.resources)) if row not in rows]
+    names = [name for row, name in enumerate(books.resources) if row not in rows]
+    for name in ("online_blocks", "started_blocks"):
+        yield equal("commitment", books.resource_flow[name][others], 0, names, books.years, books.steps)
 
 
 def _column(values: list[float]) -> Array:

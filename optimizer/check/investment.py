@@ -113,6 +113,8 @@ def _limits(books: Books) -> Iterator[Comparison]:
     yield at_most("build_limits", list(totals.values()), [options[name].max_blocks for name in totals], list(totals))
     sized = {name: row.max_energy_blocks for name, row in options.items() if row.max_energy_blocks is not None}
     energy = [sum(b.energy_blocks for b in books.builds if b.option.option == name) for name in sized]
+    tied = [build for build in books.builds if build.option.energy_block_mwh is None]
+    yield equal("allocation_mwh", [build.energy_blocks for build in tied], 0, _keys(tuple(tied)))
     yield at_most("build_limits", energy, list(sized.values()), list(sized))
 
 

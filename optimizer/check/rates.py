@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
 from optimizer.check.books import Books
 from optimizer.check.capacity_market import capacity_price_change
@@ -25,6 +26,8 @@ from optimizer.schema import POOLS
 
 #: Headroom, as a share of the without-project rate, above which a cap cannot be called binding.
 BINDING = 1e-4
+#: A cap is met when this much or less is left under it, by a class that the project touches with at least so much, US$.
+MET_USD, TOUCHED_USD = 1e-3, 10.0
 KEY = ("utility", "customer_class", "year")
 
 Classes = dict[tuple[str, str], Array]
@@ -44,7 +47,8 @@ def check_rates(books: Books) -> Iterator[Comparison]:
         )
     change = np.sum(list(bridge.values()), axis=0)
     yield equal("local_cost_change", _found(books, "local_cost_change_usd"), change, keys, scale=_scale(bridge))
-    yield from _rates(books, keys, change)
+    touched = np.max([np.abs(values) for values in bridge.values()], axis=0) > TOUCHED_USD
+    yield from _rates(books, keys, change, touched)
     yield from _make_whole(books, keys)
 
 
@@ -70,7 +74,9 @@ def _class_years(books: Books, column: str) -> Array:
     return np.array([rows[(*name, year)] for name in books.classes for year in books.years])
 
 
-def _rates(books: Books, keys: list[tuple[str, str, int]], change: Array) -> Iterator[Comparison]:
+def _rates(
+    books: Books, keys: list[tuple[str, str, int]], change: Array, touched: NDArray[np.bool_]
+) -> Iterator[Comparison]:
     """Rates without and with the project, the cap, the headroom under it, a typical bill; and the pledge."""
     sales, without = _class_years(books, "sales_mwh"), _class_years(books, "rate_usd_per_mwh")
     tolerance = _per_class(books, "rate_tolerance_share")
@@ -89,6 +95,8 @@ def _rates(books: Books, keys: list[tuple[str, str, int]], change: Array) -> Ite
         yield equal("class_rates", _found(books, name), values, [(*key, name) for key in keys], scale=scale)
     binding = np.clip(_found(books, "binding"), 0, 1)
     yield at_most("binding", binding * (cap - cents), BINDING * without / 10, keys)
+    met = touched & (np.abs(cap - cents) * sales * 10 < MET_USD)
+    yield at_least("binding", binding, met, keys)
     if books.instance.manifest.rates.enforce:
         yield at_most("pledge", change, tolerance * without * sales, keys, scale=np.fmax(USD, without * sales))
 
