@@ -17,7 +17,7 @@ help:
 	@echo 'make clean   remove .venv and caches'
 
 demo: .venv/ready
-	$(BIN)/optimizer solve instances/stargate-us --set options.resolution=coarse -o results/stargate-us-coarse --overwrite
+	$(BIN)/optimizer solve instances/stargate-us --set options.resolution=coarse --price-pledge -o results/stargate-us-coarse --overwrite
 
 test: .venv/ready-for-tests
 	$(BIN)/ruff check .

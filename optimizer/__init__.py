@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from optimizer.overrides import apply_overrides as apply_overrides
     from optimizer.plan import Plan as Plan
     from optimizer.plan import read_plan as read_plan
+    from optimizer.pledge import price_of_pledge as price_of_pledge
     from optimizer.problems import InstanceError as InstanceError
     from optimizer.solve import solve as solve
     from optimizer.synthetic import synthetic as synthetic
@@ -29,6 +30,7 @@ EXPORTS = {
     "Plan": "plan",
     "apply_overrides": "overrides",
     "check": "check",
+    "price_of_pledge": "pledge",
     "read_instance": "instance",
     "read_plan": "plan",
     "solve": "solve",

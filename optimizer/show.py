@@ -232,13 +232,25 @@ def pledge(plan: Plan) -> str:
 
 
 def price_of_pledge(plan: Plan) -> str:
-    """What keeping the pledge costs the sponsor, if the run knows; else how to find out."""
+    """What the pledge costs and who would pay without it, if the run knows; else how to find out."""
     price = plan.manifest.get("price_of_pledge")
     if price is not None:
-        return f"Price of the pledge: {billions(float(price))}, the cost above that of the best plan without it."
+        limits = f"between {billions(price['least_usd'])} and {billions(price['most_usd'])}, as far as the gaps tell"
+        return f"Price of the pledge: {billions(price['usd'])} of present value ({limits}). {_who_would_pay(price)}"
     if not plan.instance.manifest.rates.enforce:
         return "Price of the pledge: the cost of a run with rates.enforce=true, less the cost of this one."
-    return "Price of the pledge: to know it, solve again with --set rates.enforce=false and compare the costs."
+    return "Price of the pledge: to know it, solve again with --price-pledge."
+
+
+def _who_would_pay(price: Mapping[str, Any]) -> str:
+    """Sums by utility over the planning years, as the years are in the table."""
+    sums: dict[str, float] = {}
+    for row in price["payers"]:
+        sums[row["utility"]] = sums.get(row["utility"], 0.0) + row["usd"]
+    if not sums:
+        return "Without it no class would pay more either."
+    named = ", ".join(f"{utility} {usd / 1e6:,.1f} M$" for utility, usd in sorted(sums.items(), key=lambda x: -x[1]))
+    return f"Without it local customers would pay more, summed over the planning years: {named}."
 
 
 def checks(plan: Plan) -> str:

@@ -31,6 +31,7 @@ ORDER = (
     "results",
     "accounts",
     "solve",
+    "pledge",
     "synthetic",
     "show",
     "cli",

@@ -158,8 +158,16 @@ def test_broken_pledge_is_said() -> None:
 
 def test_price_of_the_pledge() -> None:
     rates = table("rates", rate(2026, 0.0))
-    assert "--set rates.enforce=false" in text(plan_of(rates=rates))
-    assert "Price of the pledge: 3.980 million US$" in text(plan_of(rates=rates, manifest={"price_of_pledge": 3.98e6}))
+    assert "--price-pledge" in text(plan_of(rates=rates))
+    payer = {"utility": "Valley Power", "customer_class": "homes", "year": 2026, "usd": 1.3e6}
+    price = {"usd": 3.98e6, "least_usd": 3.5e6, "most_usd": 4.2e6, "payers": [payer, {**payer, "year": 2028}]}
+    page = " ".join(text(plan_of(rates=rates, manifest={"price_of_pledge": price})).split())
+    assert "Price of the pledge: 3.980 million US$ of present value (between 3.500 and 4.200" in page.replace(
+        " million US$ and", " and"
+    )
+    assert "Valley Power 2.6 M$" in page
+    nobody = text(plan_of(rates=rates, manifest={"price_of_pledge": {**price, "payers": []}}))
+    assert "no class would pay more either" in " ".join(nobody.split())
 
 
 def test_make_whole_by_utility_and_year() -> None:

@@ -8,7 +8,7 @@ import re
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -43,6 +43,9 @@ def solve(
         float | None, typer.Option(min=0, callback=_number, metavar="S", help="Seconds to search for.")
     ] = None,
     threads: Annotated[int | None, typer.Option(min=1, metavar="N", help="Threads of the solver.")] = None,
+    price_pledge: Annotated[
+        bool, typer.Option("--price-pledge", help="Solve again without the pledge: what it costs, who would pay.")
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier run in DIR.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout, nothing else.")] = False,
 ) -> int:
@@ -55,6 +58,8 @@ def solve(
 
         solving = time.perf_counter()
         plan = solve_instance(found, gap=gap, time_limit=time_limit, threads=threads, progress=progress)
+        if price_pledge:
+            plan = _priced(plan, time_limit=time_limit, threads=threads, progress=progress)
         solve_seconds = time.perf_counter() - solving
         progress({"stage": "save"})
         folder = _save(plan, folder, overwrite)
@@ -89,6 +94,20 @@ def _read(path: Path, overrides: list[str], progress: Progress) -> Instance:
 
     found = read_instance(path)
     return apply_overrides(found, overrides) if overrides else found
+
+
+def _priced(plan: Plan, **options: Any) -> Plan:
+    """The plan with the price of its pledge; without it, and with a word why, where that is not known."""
+    from optimizer.pledge import price_of_pledge, with_price
+    from optimizer.solve import SolveError
+
+    if plan.status == "interrupted":
+        return plan
+    try:
+        return with_price(plan, price_of_pledge(plan, **options))
+    except (SolveError, ValueError) as error:
+        message(f"The price of the pledge is not known: {error}")
+        return plan
 
 
 def _claim(output: Path | None, instance: Instance, overwrite: bool) -> Path:
