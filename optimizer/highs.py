@@ -189,16 +189,21 @@ def fix_and_polish(matrix: Matrix, answer: Answer, options: Options) -> Answer:
     """
     if answer.x is None or not matrix.integer.any():
         return answer
-    fixed = np.round(answer.x[matrix.integer])
-    solver = hand_off(matrix, Options(threads=options.threads, seed=options.seed))
-    index = np.flatnonzero(matrix.integer).astype(np.int32)
-    solver.changeColsIntegrality(
-        len(index), index, np.full(len(index), highspy.HighsVarType.kContinuous.value, np.uint8)
-    )
-    solver.changeColsBounds(len(index), index, fixed, fixed)
+    solver = fixed_lp(matrix, answer.x, options)
     solver.run()
     if solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
         return answer
     solution = solver.getSolution()
     objective = solver.getInfo().objective_function_value
     return Answer(answer.status, np.asarray(solution.col_value), objective, answer.bound, np.asarray(solution.row_dual))
+
+
+def fixed_lp(matrix: Matrix, x: np.ndarray, options: Options) -> highspy.Highs:
+    """The LP that is left when the whole numbers are those of ``x``, handed off and not yet solved."""
+    solver = hand_off(matrix, Options(threads=options.threads, seed=options.seed))
+    index = np.flatnonzero(matrix.integer).astype(np.int32)
+    fixed = np.round(x[matrix.integer])
+    continuous = np.full(len(index), highspy.HighsVarType.kContinuous.value, np.uint8)
+    solver.changeColsIntegrality(len(index), index, continuous)
+    solver.changeColsBounds(len(index), index, fixed, fixed)
+    return solver

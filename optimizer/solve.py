@@ -11,7 +11,6 @@ from typing import Any
 
 import highspy
 import numpy as np
-from pyomo.common.errors import InfeasibleConstraintException
 
 from optimizer import highs
 from optimizer.accounts import Accounts
@@ -19,7 +18,7 @@ from optimizer.check import CheckError, check
 from optimizer.instance import Instance
 from optimizer.model.build import build
 from optimizer.model.data import MILLION
-from optimizer.model.matrix import Matrix, ScalingError, compile_matrix
+from optimizer.model.matrix import Contradiction, Matrix, ScalingError, compile_matrix
 from optimizer.model.solution import Solution
 from optimizer.plan import TABLES, Plan
 from optimizer.results import Reading, operating_tables
@@ -117,7 +116,7 @@ def _answer(
         with watch.stage("hand-off"):
             matrix = compile_matrix(model)
             solver = highs.hand_off(matrix, options)
-    except InfeasibleConstraintException as error:
+    except Contradiction as error:
         raise Infeasible(f"no plan meets all limits: {error}") from None
     except ScalingError as error:
         raise SolverFailure(str(error)) from None
@@ -146,9 +145,8 @@ def _search(
 def _refuse_no_answer(answer: highs.Answer) -> None:
     if answer.status == "infeasible":
         raise Infeasible(
-            "no plan meets all limits of the instance. Usual causes: compute floors above what POI and plant can serve "
-            "by then, lead times later than the ramp, a budget or adequacy rule that cannot be met. "
-            "Relax one with --set and try again"
+            "no plan meets all limits of the instance: 'optimizer explain' says which contradict each other "
+            "and what would have to give way"
         )
     if answer.status == "no incumbent":
         raise NoIncumbent(

@@ -32,6 +32,7 @@ ORDER = (
     "accounts",
     "solve",
     "pledge",
+    "explain",
     "synthetic",
     "show",
     "cli",
@@ -39,7 +40,7 @@ ORDER = (
 )
 #: Modules of ``model`` that concerns share, in order.
 SHARED = ("data", "sparse", "piecewise", "matrix", "solution")
-MAY_USE_PYOMO = ("model", "solve", "results")
+MAY_USE_PYOMO = ("model", "results")
 
 
 def modules() -> list[str]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pyomo.environ as pyo
+from pyomo.common.errors import InfeasibleConstraintException
 from pyomo.repn.plugins.standard_form import LinearStandardFormCompiler
 from scipy import sparse
 
@@ -18,6 +19,10 @@ from scipy import sparse
 CAPITAL_COSTS = frozenset(
     {"own_capital", "tax_effects", "salvage", "contribution", "contribution_gross_up", "site_opening"}
 )
+
+
+class Contradiction(ValueError):
+    """A limit that no value of any variable can meet."""
 
 
 class ScalingError(ValueError):
@@ -60,11 +65,16 @@ def compile_matrix(model: pyo.ConcreteModel) -> Matrix:
 
     Raises
     ------
+    Contradiction
+        If a row cannot hold whatever the variables are.
     ScalingError
         If a coefficient is not finite or the range of coefficients is beyond what HiGHS solves reliably.
     """
     logging.getLogger("pyomo").setLevel(logging.ERROR)  # a deprecation note inside Pyomo's own compiler
-    form = LinearStandardFormCompiler().write(model, mixed_form=True)
+    try:
+        form = LinearStandardFormCompiler().write(model, mixed_form=True)
+    except InfeasibleConstraintException as error:
+        raise Contradiction(str(error)) from None
     rhs = np.asarray(form.rhs, float)
     kind = np.fromiter((row.bound_type for row in form.rows), np.int8, len(form.rows))
     names, keys = _columns(form.columns)

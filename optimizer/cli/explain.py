@@ -1,0 +1,105 @@
+"""Command explain: why there is no plan, or what limits are worth in a plan."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from optimizer.cli.frame import INFEASIBLE, USAGE, Failure, app, command
+from optimizer.cli.output import Progress, print_json, print_rich, stdout_kept_clean
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.table import Table
+
+    from optimizer.explain import Explanation
+
+
+@app.command()
+@command
+def explain(
+    source: Annotated[Path, typer.Argument(metavar="INSTANCE|RUN", help="Folder of an instance or of a run.")],
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="PATH=VALUE", help="Change a figure of an instance first. May be repeated."),
+    ] = None,
+    time_limit: Annotated[
+        float, typer.Option(min=1, metavar="S", help="Seconds to search for the cheapest way out.")
+    ] = 120.0,
+    threads: Annotated[int | None, typer.Option(min=1, metavar="N", help="Threads of the solver.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout, nothing else.")] = False,
+) -> int | None:
+    """Say why an instance has no plan, or what another unit of each limit is worth in a run."""
+    from optimizer.plan import is_run
+
+    if is_run(source):
+        if overrides:
+            raise Failure(USAGE, "usage error", "--set goes with an instance: a run is explained as it is")
+        _values(source, threads, as_json)
+        return None
+    return _reasons(source, overrides or [], time_limit, threads, as_json)
+
+
+def _values(run: Path, threads: int | None, as_json: bool) -> None:
+    from optimizer.explain import marginal_values
+    from optimizer.plan import read_plan
+
+    with stdout_kept_clean():
+        values = marginal_values(read_plan(run), threads=threads)
+    if as_json:
+        print_json({"marginal_values": values.to_dict("records"), "conditional_on": "the investments of this plan"})
+        return
+    title = "Present value of one more unit of each limit, US$, conditional on this plan's investments"
+    print_rich(title)
+    print_rich(_table(values, {"usd_per_unit": "{:,.2f}"}))
+
+
+def _reasons(source: Path, overrides: list[str], seconds: float, threads: int | None, as_json: bool) -> int | None:
+    with stdout_kept_clean(), Progress() as progress:
+        from optimizer.explain import explain_infeasible
+        from optimizer.instance import read_instance
+        from optimizer.overrides import apply_overrides
+
+        instance = apply_overrides(read_instance(source), overrides)
+        found = explain_infeasible(instance, threads=threads, seconds=seconds, progress=progress)
+    if as_json:
+        print_json(found.as_dict())
+    else:
+        _print(found)
+    return None if found.feasible else INFEASIBLE
+
+
+def _print(found: Explanation) -> None:
+    if found.feasible:
+        print_rich("There is a plan: solve the instance, then explain the run for what each limit is worth.")
+        return
+    if len(found.relaxations):
+        print_rich("There is no plan. The least that would have to give way:")
+        for row in found.relaxations.itertuples(index=False):
+            print_rich(f"  {row.text}")
+        print_rich("\nFamilies that would do alone:")
+        print_rich(_table(found.alternatives, {"amount": "{:,.4g}"}))
+    if len(found.conflict):
+        print_rich("Requirements that contradict each other; without any one of them the others have a solution:")
+        print_rich(_table(found.conflict, {}))
+    if found.note:
+        print_rich(f"Note: {found.note}.")
+
+
+def _table(frame: pd.DataFrame, forms: dict[str, str]) -> Table:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD)
+    for column in frame.columns:
+        table.add_column(column.replace("_", " "), justify="right" if column in forms else "left")
+    for row in frame.itertuples(index=False):
+        cells = [
+            forms.get(column, "{}").format("" if value is None else value)
+            for column, value in zip(frame.columns, row, strict=True)
+        ]
+        table.add_row(*map(Text, cells))
+    return table
