@@ -2,9 +2,9 @@
 
 Garver's six-bus system, transport model. Data: L. L. Garver, "Transmission Network Estimation Using Linear
 Programming", IEEE Trans. PAS-89 (1970) 1688-1697; limits, costs (thousand US$ of the paper) and optima as tabulated in
-R. Romero, A. Monticelli, A. Garcia, S. Haffner, "Test systems and mathematical models for transmission network expansion
-planning", IEE Proc.-Gener. Transm. Distrib. 149 (2002) 27-36: 200 with the generation of the table, 110 when generation
-may be rescheduled.
+R. Romero, A. Monticelli, A. Garcia, S. Haffner, "Test systems and mathematical models for transmission network
+expansion planning", IEE Proc.-Gener. Transm. Distrib. 149 (2002) 27-36: 200 with the generation of the table, 110 when
+generation may be rescheduled.
 
 Screening curves: with load levels that last d hours a year, a technology of fixed cost f (US$/MW-year) and running cost
 c (US$/MWh) serves a MW at f + c d, and the cheapest mix takes for each slice of load the technology with the lowest
