@@ -341,9 +341,22 @@ class Problem:
         )
         drawn = self.drawn(site, year)
         self.model.add_constraints(drawn - billed <= 0)
+        self._exactly_billed(site, year, billed, drawn, tariff.minimum_demand_share * contract)
         demand = 12 * 1000 * tariff.demand_usd_per_kw_month * growth
         energy = tariff.energy_usd_per_mwh * growth * self.weight
         return demand * billed + energy * drawn.sum()
+
+    def _exactly_billed(self, site: schema.Site, year: int, billed: Any, drawn: Any, minimum: float) -> None:
+        """Billing demand is the minimum or one of the imports: no bill is paid for more, in place of make-whole."""
+        hours = self.network.snapshots
+        most = site.existing_poi_mw + sum(
+            option.block_mw * option.max_blocks for option in self.instance.funding_options if option.site == site.site
+        )
+        is_peak = self.model.add_variables(binary=True, coords=[hours], name=f"peak hour {site.site} {year}")
+        is_minimum = self.model.add_variables(binary=True, name=f"minimum billed {site.site} {year}")
+        self.model.add_constraints(billed - drawn + (most + minimum) * is_peak <= most + minimum)
+        self.model.add_constraints(billed + most * is_minimum <= minimum + most)
+        self.model.add_constraints(is_peak.sum() + is_minimum == 1)
 
     def _plant_in_rates(self, utility: schema.Utility, year: int) -> Any:
         """Revenue requirement of utility-financed blocks: return and taxes on net plant, depreciation, property tax."""

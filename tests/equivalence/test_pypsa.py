@@ -17,7 +17,8 @@ from optimizer import solve
 from optimizer.instance import Instance
 from optimizer.solve import Infeasible
 
-SEEDS = int(os.environ.get("EQUIVALENCE_SEEDS", "20"))
+#: 132: without make-whole, a bill inflated above the true billing demand would buy the rates flat; it must not.
+SEEDS = [*range(int(os.environ.get("EQUIVALENCE_SEEDS", "20"))), 132]
 GAP = 1e-7
 
 
@@ -28,7 +29,7 @@ def least_cost(instance: Instance) -> float:
         return float("inf")
 
 
-@pytest.mark.parametrize("seed", range(SEEDS))
+@pytest.mark.parametrize("seed", dict.fromkeys(SEEDS))
 def test_same_optimum(seed: int) -> None:
     instance = random_instance(seed)
     ours, theirs = least_cost(instance), Problem(instance).solve(GAP)
