@@ -58,6 +58,7 @@ def summary(plan: Plan) -> dict[str, Any]:
         "allocation": records(plan.allocation),
         "rates": records(plan.rates),
         "checks": {name: finite(value) for name, value in plan.manifest.get("checks", {}).items()},
+        "price_of_pledge": plan.manifest.get("price_of_pledge"),
     }
 
 

@@ -35,6 +35,7 @@ ORDER = (
     "explain",
     "synthetic",
     "show",
+    "report",
     "cli",
     "__main__",
 )

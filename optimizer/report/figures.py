@@ -1,0 +1,188 @@
+"""Charts of a plan, each from its tables alone, in colours that colour-blind readers can tell apart."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from optimizer.plan import Plan
+
+#: Okabe and Ito's palette, and greys where there are more series.
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000", "#7f7f7f", "#bdbdbd")
+#: Flows of a site's balance: column, name, sign in the stack.
+SUPPLY = (
+    ("import_mw", "grid import"),
+    ("generation_mw", "generation"),
+    ("discharge_mw", "storage discharge"),
+    ("curtailed_mw", "load curtailed"),
+    ("deferred_mw", "load deferred"),
+    ("unserved_mw", "unserved"),
+)
+USE = (("charge_mw", "storage charge"), ("export_mw", "export"), ("recovered_mw", "load recovered"))
+
+
+def _figure(title: str, y: str, x: str = "", height: int = 380) -> go.Figure:
+    figure = go.Figure()
+    figure.update_layout(
+        title={"text": title, "font": {"size": 15}},
+        template="plotly_white",
+        height=height,
+        margin={"l": 60, "r": 20, "t": 50, "b": 50},
+        legend={"orientation": "h", "y": -0.18},
+        font={"family": "system-ui, sans-serif", "size": 13},
+        colorway=COLOURS,
+    )
+    figure.update_yaxes(title=y, zeroline=True, zerolinecolor="#444")
+    figure.update_xaxes(title=x)
+    return figure
+
+
+def _stack(figure: go.Figure, table: pd.DataFrame) -> go.Figure:
+    """Stacked bars: index on the axis, one series a column."""
+    for number, name in enumerate(table.columns):
+        colour = COLOURS[number % len(COLOURS)]
+        pattern = "/" if number >= len(COLOURS) else ""
+        figure.add_bar(
+            x=list(table.index), y=table[name], name=_plain(name),
+            marker={"color": colour, "pattern": {"shape": pattern}},
+        )  # fmt: skip
+    figure.update_layout(barmode="relative")
+    return figure
+
+
+def _plain(text: object) -> str:
+    """Names from data are shown as they are: markup in them stays text."""
+    return str(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def funding_by_year(plan: Plan) -> go.Figure:
+    """MW entering service by technology."""
+    table = plan.allocation.pivot_table(
+        index="year", columns="technology", values="mw", aggfunc="sum", fill_value=0.0
+    ).reindex(list(plan.instance.manifest.planning_years), fill_value=0.0)
+    return _stack(_figure("Capacity entering service", "MW"), table)
+
+
+def capital_by_place(plan: Plan) -> go.Figure:
+    """Capital by place and who pays it, M$ gross."""
+    rows = plan.allocation.assign(place=plan.allocation[["site", "zone", "corridor"]].max(axis=1))
+    table = rows.pivot_table(index="place", columns="funding_mode", values="capex_usd", aggfunc="sum", fill_value=0.0)
+    table = table.loc[table.sum(axis=1).sort_values(ascending=False).index] / 1e6
+    table.index = [_plain(name) for name in table.index]
+    return _stack(_figure("Capital by place, and whose it is", "M$, real, undiscounted"), table)
+
+
+def cash(plan: Plan) -> go.Figure:
+    """The sponsor's cash by calendar year, M$."""
+    table = plan.cash_flow.pivot_table(
+        index="calendar_year", columns="name", values="usd", aggfunc="sum", fill_value=0.0
+    )
+    table = table.loc[:, table.abs().sum().sort_values(ascending=False).index] / 1e6
+    return _stack(_figure("Cash of the sponsor: paid up, received down", "M$ a year, real", height=460), table)
+
+
+def cost_waterfall(plan: Plan) -> go.Figure:
+    """Present value by cost name, and the total, M$."""
+    values = plan.costs.groupby("name")["present_value_usd"].sum() / 1e6
+    values = values[values.abs() > 1e-6].sort_values(ascending=False)
+    figure = _figure("What the plan costs, present value", "M$", height=460)
+    figure.add_waterfall(
+        x=[*map(_plain, values.index), "total"],
+        y=[*values, 0.0],
+        measure=["relative"] * len(values) + ["total"],
+        increasing={"marker": {"color": COLOURS[5]}},
+        decreasing={"marker": {"color": COLOURS[2]}},
+        totals={"marker": {"color": COLOURS[0]}},
+        text=[f"{v:,.0f}" if abs(v) > 0.02 * values.abs().max() else "" for v in [*values, values.sum()]],
+        textposition="outside",
+    )
+    return figure
+
+
+def rates(plan: Plan, utility: str) -> go.Figure:
+    """Change of every class's rate by year, and the limit it may not pass, cents/kWh."""
+    rows = plan.rates[plan.rates["utility"] == utility]
+    figure = _figure(f"{_plain(utility)}: change of rates by the project", "cents per kWh")
+    for number, (name, one) in enumerate(rows.groupby("customer_class", sort=False)):
+        colour = COLOURS[number % len(COLOURS)]
+        figure.add_scatter(
+            x=one["year"], y=one["change_cents_per_kwh"], name=_plain(name), mode="lines+markers",
+            line={"color": colour}, marker={"symbol": number},
+        )  # fmt: skip
+    cap = rows.groupby("year")["cap_cents_per_kwh"].min()
+    figure.add_scatter(
+        x=list(cap.index), y=cap, name="lowest limit", mode="lines", line={"color": "#444", "dash": "dash"}
+    )
+    return figure
+
+
+def site_map(plan: Plan) -> go.Figure | None:
+    """Sites at their coordinates, sized by the capital funded there; None where no site has coordinates."""
+    spent = plan.allocation.groupby("site")["capex_usd"].sum() / 1e6
+    rows = [
+        (site.site, site.longitude, site.latitude, float(spent.get(site.site, 0.0)))
+        for site in plan.instance.sites
+        if site.latitude is not None and site.longitude is not None
+    ]
+    if not rows:
+        return None
+    names, east, north, usd = zip(*rows, strict=True)
+    figure = _figure("Sites and capital funded at them", "latitude, degrees", "longitude, degrees")
+    largest = max(*usd, 1.0)
+    places = ["top center" if number % 2 else "bottom center" for number in range(len(names))]
+    labels = [f"{_plain(n)}<br>{u:,.0f} M$" for n, u in zip(names, usd, strict=True)]
+    figure.add_scatter(
+        x=east, y=north, mode="markers+text", text=labels, textposition=places, showlegend=False,
+        cliponaxis=False,
+        marker={"size": [12 + 40 * float(np.sqrt(u / largest)) for u in usd], "color": COLOURS[0], "opacity": 0.6},
+    )  # fmt: skip
+    figure.update_xaxes(range=[min(east) - 4, max(east) + 4])
+    figure.update_yaxes(range=[min(north) - 3, max(north) + 4])
+    return figure
+
+
+def dispatch(plan: Plan, site: str, year: int, period: str, title: str) -> go.Figure:
+    """A site's balance through a representative period, MW."""
+    chosen = plan.operation.query("site == @site and year == @year and period == @period")
+    figure = _figure(f"{_plain(site)}, {year}: {title} ({_plain(period)})", "MW", "step of the period")
+    steps = list(range(len(chosen)))
+    for number, (column, name) in enumerate(SUPPLY):
+        if chosen[column].abs().max() > 1e-3:
+            figure.add_bar(x=steps, y=chosen[column], name=name, marker={"color": COLOURS[number]})
+    for number, (column, name) in enumerate(USE):
+        if chosen[column].abs().max() > 1e-3:
+            figure.add_bar(x=steps, y=-chosen[column], name=name, marker={"color": COLOURS[7 + number]})
+    figure.add_scatter(
+        x=steps, y=chosen["load_mw"], name="load", mode="lines", line={"color": "#000", "width": 2, "shape": "hvh"}
+    )
+    figure.update_layout(barmode="relative", bargap=0)
+    return figure
+
+
+def telling_periods(plan: Plan, site: str, year: int) -> list[tuple[str, str]]:
+    """The most frequent period, and the tightest: most unserved and curtailed, then most import; (period, title)."""
+    rows = plan.operation.query("site == @site and year == @year")
+    by_period = rows.groupby("period", sort=False)
+    weight = by_period["weight_hours"].sum()
+    short = (by_period["unserved_mw"].sum() + by_period["curtailed_mw"].sum()) * 1e6 + by_period["import_mw"].max()
+    typical, tight = str(weight.idxmax()), str(short.idxmax())
+    return [(tight, "tightest period"), *([(typical, "most frequent period")] if typical != tight else [])]
+
+
+def _with_room_for_legend(figure: go.Figure) -> go.Figure:
+    """A long legend under a chart takes height from it: give that back."""
+    rows = math.ceil(len(figure.data) / 3)
+    return figure.update_layout(height=figure.layout.height + 20 * rows)
+
+
+def as_html(figures: Iterable[go.Figure]) -> list[str]:
+    """Fragments without the plotly script, which stands in the page once."""
+    config = {"displayModeBar": False, "responsive": True}
+    return [
+        _with_room_for_legend(figure).to_html(full_html=False, include_plotlyjs=False, config=config)
+        for figure in figures
+    ]

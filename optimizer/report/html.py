@@ -1,0 +1,147 @@
+"""The whole plan as one HTML file: headline, what is funded, cash, cost, rates, operation, what it rests on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jinja2
+import pandas as pd
+from plotly.offline import get_plotlyjs
+
+from optimizer.plan import Plan
+from optimizer.report import figures
+from optimizer.show import billions, pledge, price_of_pledge
+
+#: What each status means, in the words of the README.
+STATUS = {
+    "optimal": "no cheaper plan exists",
+    "within gap": "keeps every limit, and proven within the gap of the cheapest",
+    "feasible at time limit": "keeps every limit; a better plan may exist",
+    "interrupted": "keeps every limit; the search was interrupted, a better plan may exist",
+}
+#: Headings of columns, where they are not the column's name.
+HEADINGS = {
+    "mw": "MW", "mwh": "MWh", "capex": "capital, M$", "without": "without project, c/kWh",
+    "with": "with project, c/kWh", "change": "change, c/kWh", "limit": "limit, c/kWh",
+    "bill": "typical bill, US$ a month",
+}  # fmt: skip
+
+
+def environment() -> jinja2.Environment:
+    """Templates of this package; whatever comes from data is escaped."""
+    made = jinja2.Environment(
+        loader=jinja2.PackageLoader("optimizer.report", "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters["figure"] = figure
+    return made
+
+
+def figure(value: object, digits: int = 1) -> str:
+    """A number for reading; text and blanks as they are.
+
+    >>> figure(1234.56), figure(2030), figure("own"), figure(float("nan"))
+    ('1,234.6', '2030', 'own', '')
+    """
+    if isinstance(value, float):
+        return "" if value != value else f"{value:,.{digits}f}"
+    return "" if value is None else str(value)
+
+
+def report_html(plan: Plan) -> str:
+    """Lay a plan out as a page that needs nothing but itself.
+
+    Every figure comes from the plan's tables; rounding is for display only.
+    """
+    manifest = plan.instance.manifest
+    charts = figures.as_html(_charts(plan))
+    return environment().get_template("report.html").render(
+        title=manifest.title or manifest.name,
+        manifest=manifest,
+        status=plan.status,
+        meaning=STATUS[plan.status],
+        cost=billions(plan.objective_usd),
+        bound=billions(plan.bound_usd),
+        gap=f"{plan.gap * 100:.2f} %",
+        pledge=pledge(plan) if len(plan.rates) else "",
+        price=price_of_pledge(plan) if len(plan.rates) else "",
+        tiles=_tiles(plan),
+        charts=charts,
+        dispatch=figures.as_html(_dispatch(plan)),
+        tables=_tables(plan),
+        headings=HEADINGS,
+        sources=[(file, note.source, note.licence) for file, note in manifest.files.items()],
+        checks=sorted(plan.manifest.get("checks", {}).items(), key=lambda item: -abs(item[1])),
+        versions=plan.manifest.get("versions", {}),
+        sizes={key: plan.manifest.get(key) for key in ("rows", "columns", "integers")},
+        plotly=get_plotlyjs(),
+    )  # fmt: skip
+
+
+def _charts(plan: Plan) -> list[Any]:
+    drawn = [figures.site_map(plan), figures.funding_by_year(plan), figures.capital_by_place(plan)]
+    drawn += [figures.cash(plan), figures.cost_waterfall(plan)]
+    drawn += [figures.rates(plan, utility) for utility in dict.fromkeys(plan.rates["utility"])]
+    return [chart for chart in drawn if chart is not None]
+
+
+def _dispatch(plan: Plan) -> list[Any]:
+    """The last year with load at every site."""
+    drawn = []
+    for site in plan.instance.sites:
+        loaded = plan.tables["sites"].query("site == @site.site and it_mw > 0")
+        if len(loaded):
+            year = int(loaded["year"].max())
+            periods = figures.telling_periods(plan, site.site, year)
+            drawn += [figures.dispatch(plan, site.site, year, period, title) for period, title in periods]
+    return drawn
+
+
+def _tiles(plan: Plan) -> list[tuple[str, str]]:
+    funded = plan.allocation.groupby("kind")[["mw", "capex_usd"]].sum()
+    names = {"generator": "generation funded", "storage": "storage funded", "wires": "grid capacity funded"}
+    tiles = [(name, f"{funded['mw'][kind]:,.0f} MW") for kind, name in names.items() if kind in funded.index]
+    whole = plan.tables["make_whole"]["usd"].sum()
+    return [
+        ("cost, present value", billions(plan.objective_usd)),
+        ("capital, gross", billions(float(plan.allocation["capex_usd"].sum()))),
+        *tiles,
+        ("make-whole, sum of planning years", f"{whole / 1e6:,.0f} M$"),
+    ]
+
+
+def _tables(plan: Plan) -> list[tuple[str, str, pd.DataFrame]]:
+    """Heading, note and table, figures as they are read."""
+    rows = plan.allocation.assign(
+        place=plan.allocation[["site", "zone", "corridor"]].max(axis=1), capex=plan.allocation["capex_usd"] / 1e6
+    )
+    funded = rows[["place", "option", "technology", "funding_mode", "year", "mw", "mwh", "capex"]]
+    local = plan.rates.assign(
+        without=plan.rates["without_project_usd_per_mwh"] / 10,
+        **{"with": plan.rates["with_project_usd_per_mwh"] / 10},
+        change=plan.rates["change_cents_per_kwh"],
+        limit=plan.rates["cap_cents_per_kwh"],
+        bill=plan.rates["typical_bill_change_usd_per_month"],
+        binding=plan.rates["binding"].map({True: "yes", False: ""}),
+    )[["utility", "customer_class", "year", "without", "with", "change", "limit", "binding", "bill"]]
+    exit_ = plan.tables["stranding"]
+    money = ["exposure_usd", "exit_fee_usd", "collateral_usd", "headroom_usd"]
+    stranding = exit_.assign(**{name: exit_[name] / 1e6 for name in money}).rename(
+        columns={name: name.replace("_usd", ", M$").replace("_", " ") for name in money}
+    )
+    return [
+        (
+            "Funded",
+            "Capital in real US$ of the instance, gross of credits; own, contribution or the utility's.",
+            funded,
+        ),
+        ("Local rates", "The same year without and with the project. Bill: change for a typical customer.", local),
+        (
+            "If a campus leaves",
+            "What utilities would be left with at the start of a year, and what covers it.",
+            stranding,
+        ),
+    ]
