@@ -32,12 +32,12 @@ def _figure(title: str, y: str, x: str = "", height: int = 380) -> go.Figure:
         template="plotly_white",
         height=height,
         margin={"l": 60, "r": 20, "t": 50, "b": 50},
-        legend={"orientation": "h", "y": -0.18},
+        legend={"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom"},
         font={"family": "system-ui, sans-serif", "size": 13},
         colorway=COLOURS,
     )
     figure.update_yaxes(title=y, zeroline=True, zerolinecolor="#444")
-    figure.update_xaxes(title=x)
+    figure.update_xaxes(title=x, automargin=True)
     return figure
 
 
@@ -182,7 +182,5 @@ def _with_room_for_legend(figure: go.Figure) -> go.Figure:
 def as_html(figures: Iterable[go.Figure]) -> list[str]:
     """Fragments without the plotly script, which stands in the page once."""
     config = {"displayModeBar": False, "responsive": True}
-    return [
-        _with_room_for_legend(figure).to_html(full_html=False, include_plotlyjs=False, config=config)
-        for figure in figures
-    ]
+    roomy = map(_with_room_for_legend, figures)
+    return [figure.to_html(full_html=False, include_plotlyjs=False, config=config) for figure in roomy]
