@@ -1,4 +1,5 @@
 # make demo: solve the illustrative portfolio and print its tables
+# make bench: ratios against a peer, outside the tests
 # make test: everything that must hold before a change is merged
 
 PYTHON ?= $(shell for p in python3.11 python3; do \
@@ -7,11 +8,12 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test format lock clean
+.PHONY: help demo test bench format lock clean
 
 help:
 	@echo 'make demo    solve instances/stargate-us, coarse, and print what to fund and what it does to rates'
 	@echo 'make test    style, types, tests, doctests and notebooks'
+	@echo 'make bench   the same problem here and in PyPSA, side by side: ratios of time and memory'
 	@echo 'make format  put the code into the house style'
 	@echo 'make lock    renew constraints.txt'
 	@echo 'make clean   remove .venv and caches'
@@ -24,6 +26,9 @@ test: .venv/ready-for-tests
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pytest
+
+bench: .venv/ready-for-tests
+	$(BIN)/python tests/benchmarks/against_pypsa.py
 
 format: .venv/ready-for-tests
 	$(BIN)/ruff check --fix .
