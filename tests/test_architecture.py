@@ -34,6 +34,8 @@ ORDER = (
     "pledge",
     "explain",
     "synthetic",
+    "compare",
+    "sweep",
     "show",
     "report",
     "cli",

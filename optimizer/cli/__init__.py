@@ -11,10 +11,10 @@ from __future__ import annotations
 import sys
 from typing import NoReturn
 
-from optimizer.cli import explain, instances, reports, runs
+from optimizer.cli import explain, instances, reports, runs, whatif
 from optimizer.cli.frame import ERROR_CODES, STATUS_CODES, USAGE, Failure, app, report
 
-__all__ = ["ERROR_CODES", "STATUS_CODES", "app", "explain", "instances", "main", "reports", "runs"]
+__all__ = ["ERROR_CODES", "STATUS_CODES", "app", "explain", "instances", "main", "reports", "runs", "whatif"]
 
 
 def main() -> NoReturn:

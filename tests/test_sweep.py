@@ -1,0 +1,152 @@
+"""Sweeps on a real local cluster: as one by one, poisoned cases, a killed worker, starting again; comparing runs."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from test_cli import within
+
+from optimizer import apply_overrides, read_instance, read_plan, solve
+from optimizer.compare import compare
+from optimizer.sweep import RESULTS, Settings, SweepError, Variant, grid, latin_hypercube, read_scenarios, sweep
+
+ONE_SITE = Path(__file__).parents[1] / "instances" / "one-site"
+SETTINGS = Settings(gap=1e-6)
+PRICES = "fuel_prices.gas.*.usd_per_mmbtu*=0.5,1,2"
+
+
+def scenarios(folder: Path, text: str) -> Path:
+    file = folder / "scenarios.toml"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+# -- variants ---------------------------------------------------------------------------------------------
+
+
+def test_scenarios_compose_in_order(tmp_path: Path) -> None:
+    file = scenarios(
+        tmp_path,
+        '[scenarios.dear]\nset = ["a=1"]\n[scenarios.late]\nset = ["b=2"]\n'
+        '[scenarios.both]\nextends = ["dear", "late"]\nset = ["a=3"]\n',
+    )
+    found = {variant.name: variant.overrides for variant in read_scenarios(file)}
+    assert found == {"dear": ("a=1",), "late": ("b=2",), "both": ("a=1", "b=2", "a=3")}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "must hold"),
+        ("[scenarios.a]\nsets = []\n", "only set and extends"),
+        ('[scenarios.a]\nextends = ["b"]\n', "extends b, which is not there"),
+        ('[scenarios.a]\nextends = ["a"]\n', "extends itself"),
+        ("[scenarios.a]\nset = [1]\n", "lists of texts"),
+        ("[[", "cannot be read"),
+    ],
+)
+def test_scenarios_that_cannot_be_read(text: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(SweepError, match=message):
+        read_scenarios(scenarios(tmp_path, text))
+
+
+def test_a_latin_hypercube_has_one_point_in_every_slice() -> None:
+    sample = latin_hypercube(["a*=0..10", "b=-5..5"], 10, seed=3)
+    firsts = sorted(int(float(variant.overrides[0].removeprefix("a*="))) for variant in sample)
+    assert firsts == list(range(10))
+    assert sample == latin_hypercube(["a*=0..10", "b=-5..5"], 10, seed=3)
+    with pytest.raises(SweepError, match=r"LOW\.\.HIGH"):
+        latin_hypercube(["a=3"], 2)
+
+
+# -- sweeps -----------------------------------------------------------------------------------------------
+
+
+def test_a_sweep_is_the_same_as_one_by_one_and_a_poisoned_case_stands_alone(tmp_path: Path) -> None:
+    variants = [
+        *grid([PRICES]),
+        Variant("misspelt", ("fuel_prices.coal.*.usd_per_mmbtu=1",)),
+        Variant("impossible", ("sites.campus.existing_poi_mw=0", "funding_options.substation.max_blocks=0")),
+    ]
+    table = sweep(ONE_SITE, variants, tmp_path, settings=SETTINGS).set_index("name")
+    instance = read_instance(ONE_SITE)
+    for variant in variants[:3]:
+        alone = solve(apply_overrides(instance, list(variant.overrides)), gap=1e-6)
+        assert table.loc[variant.name, "objective_usd"] == pytest.approx(alone.objective_usd, rel=1e-6)
+        assert read_plan(tmp_path / variant.name).objective_usd == pytest.approx(alone.objective_usd, rel=1e-6)
+    assert table.loc["misspelt", "status"] == "bad data"
+    assert "--set 1" in table.loc["misspelt", "message"]
+    assert table.loc["impossible", "status"] in {"infeasible", "bad data"}
+    assert len(pd.read_csv(tmp_path / RESULTS)) == len(variants)
+
+
+def test_started_again_it_skips_what_is_complete(tmp_path: Path) -> None:
+    variants = grid([PRICES])
+    sweep(ONE_SITE, variants[:2], tmp_path, settings=SETTINGS)
+    written = {v.name: (tmp_path / v.name / "manifest.json").stat().st_mtime_ns for v in variants[:2]}
+    table = sweep(ONE_SITE, variants, tmp_path, settings=SETTINGS)
+    assert table["status"].eq("optimal").all()
+    for name, before in written.items():
+        assert (tmp_path / name / "manifest.json").stat().st_mtime_ns == before
+    sweep(ONE_SITE, variants[:1], tmp_path, settings=Settings(gap=0.01))
+    assert (tmp_path / variants[0].name / "manifest.json").stat().st_mtime_ns != written[variants[0].name]
+
+
+def test_a_killed_worker_loses_no_variant(tmp_path: Path) -> None:
+    from distributed import Client, LocalCluster
+
+    with LocalCluster(n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None) as cluster:
+        with Client(cluster) as client:
+            victim = next(iter(client.run(os.getpid).values()))
+        killer = threading.Thread(target=lambda: (time.sleep(0.5), os.kill(victim, signal.SIGKILL)))
+        killer.start()
+        variants = grid([PRICES, "finance.discount_rate=0.2,0.25,0.3,0.35"])
+        table = sweep(ONE_SITE, variants, tmp_path, settings=SETTINGS, scheduler=cluster.scheduler_address)
+        killer.join()
+    assert len(table) == 12
+    assert table["status"].eq("optimal").all()
+
+
+def test_two_variants_of_one_name_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(SweepError, match="same name"):
+        sweep(ONE_SITE, [Variant("a", ()), Variant("a", ())], tmp_path)
+
+
+# -- comparing --------------------------------------------------------------------------------------------
+
+
+def test_compare_says_what_changed_and_what_it_did() -> None:
+    instance = read_instance(ONE_SITE)
+    runs = {
+        "base": solve(instance, gap=1e-6),
+        "dear gas": solve(apply_overrides(instance, ["fuel_prices.gas.*.usd_per_mmbtu*=2"]), gap=1e-6),
+    }
+    found = compare(runs)
+    assert set(found.inputs["table"]) == {"fuel_prices"}
+    total = found.costs.set_index("name").loc["total"]
+    assert total["dear gas"] - total["base"] == pytest.approx(
+        runs["dear gas"].objective_usd - runs["base"].objective_usd
+    )
+    same = compare({"a": runs["base"], "b": runs["base"]})
+    assert same.inputs.empty and same.funding.empty and same.costs.empty and same.rates.empty
+    with pytest.raises(ValueError, match="two runs"):
+        compare({"a": runs["base"]})
+
+
+def test_command_line(tmp_path: Path) -> None:
+    axis = "fuel_prices.gas.*.usd_per_mmbtu*=1,2"
+    code, out, err = within("sweep", ONE_SITE, "-o", tmp_path, "--grid", axis, "--workers", 1)
+    assert code == 0, err
+    assert ("2 of 2" in err and "within gap" in out) or "optimal" in out
+    runs = sorted(path for path in tmp_path.iterdir() if path.is_dir())
+    code, out, _ = within("compare", *runs)
+    assert code == 0 and "Inputs that differ" in out and "fuel_prices" in out
+    assert within("sweep", ONE_SITE, "-o", tmp_path)[0] == 2
+    assert within("sweep", ONE_SITE, "-o", tmp_path, "--sample", 3, "--range", "a=3")[0] == 2
+    assert within("compare", runs[0])[0] == 2
