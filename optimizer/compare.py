@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import cast
 
 import pandas as pd
 
@@ -89,5 +90,5 @@ def _costs(plan: Plan) -> pd.Series[float]:
 
 
 def _rates(plan: Plan) -> pd.Series[float]:
-    highest: pd.Series[float] = plan.rates.groupby(["utility", "customer_class"])["change_cents_per_kwh"].max()
-    return highest
+    by_class = plan.rates.groupby(["utility", "customer_class"])
+    return cast("pd.Series[float]", by_class["change_cents_per_kwh"].max())
