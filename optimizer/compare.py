@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import cast
 
 import pandas as pd
 
@@ -86,9 +85,10 @@ def _funding(plan: Plan) -> pd.Series[float]:
 
 def _costs(plan: Plan) -> pd.Series[float]:
     values = plan.costs.groupby("name")["present_value_usd"].sum()
-    return pd.concat([values, pd.Series({"total": values.sum()})]).rename_axis("name")
+    values["total"] = values.sum()
+    return values
 
 
 def _rates(plan: Plan) -> pd.Series[float]:
-    by_class = plan.rates.groupby(["utility", "customer_class"])
-    return cast("pd.Series[float]", by_class["change_cents_per_kwh"].max())
+    rows = plan.rates.set_index(["utility", "customer_class"])["change_cents_per_kwh"]
+    return rows.groupby(level=[0, 1]).max()
