@@ -1,16 +1,20 @@
-"""Command report: a run as an HTML file, or one community's page."""
+"""Command report: a run as an HTML file or a workbook, or one community's page."""
 
 from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from optimizer.cli.frame import USAGE, Failure, app, command
 from optimizer.cli.output import message
+
+if TYPE_CHECKING:
+    from optimizer.plan import Plan
 
 
 @app.command()
@@ -20,38 +24,54 @@ def report(
     site: Annotated[
         str | None, typer.Option("--site", metavar="SITE", help="The page of one community instead of the whole plan.")
     ] = None,
+    workbook: Annotated[bool, typer.Option("--xlsx", help="An Excel workbook with live formulas instead.")] = False,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE", help="HTML file; if left out, beside the run.")
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="File to write; if left out, beside the run.")
     ] = None,
 ) -> None:
-    """Write a run as one HTML file that opens without a network."""
+    """Write a run as one HTML file that opens without a network, or as an Excel workbook."""
     from optimizer.plan import read_plan
 
+    if site is not None and workbook:
+        raise Failure(USAGE, "usage error", "a community's page is HTML: leave out --xlsx or --site")
+    write = _writer(site, workbook)
+    plan = read_plan(run)
+    name = run.name if site is None else f"{run.name}-{''.join(c if c.isalnum() else '-' for c in site)}"
+    target = output or run.parent / f"{name}.{'xlsx' if workbook else 'html'}"
     try:
+        _whole(target, lambda draft: write(plan, draft))
+    except KeyError as error:
+        raise Failure(USAGE, "usage error", str(error.args[0])) from None
+    message(f"Saved in {target} ({target.stat().st_size / 1e6:.1f} MB)")
+
+
+def _writer(site: str | None, workbook: bool) -> Callable[[Plan, Path], object]:
+    """What writes the file that was asked for."""
+    try:
+        if workbook:
+            from optimizer.report.workbook import write_workbook
+
+            return write_workbook
         from optimizer.report import community_html, report_html
     except ModuleNotFoundError as error:
         fix = "pip install 'community-plan-optimizer[report]'"
         raise Failure(USAGE, "usage error", f"reports need {error.name}: {fix}") from None
-    plan = read_plan(run)
-    try:
-        page = report_html(plan) if site is None else community_html(plan, site)
-    except KeyError as error:
-        raise Failure(USAGE, "usage error", str(error.args[0])) from None
-    name = run.name if site is None else f"{run.name}-{''.join(c if c.isalnum() else '-' for c in site)}"
-    target = output or run.parent / f"{name}.html"
-    _write(target, page)
-    message(f"Saved in {target} ({target.stat().st_size / 1e6:.1f} MB)")
+    page = report_html if site is None else lambda plan: community_html(plan, site)
+    return lambda plan, file: file.write_text(page(plan), encoding="utf-8")
 
 
-def _write(target: Path, text: str) -> None:
-    """Whole or not at all."""
+def _whole(target: Path, write: Callable[[Path], object]) -> None:
+    """Write a file whole or not at all."""
     try:
-        handle, draft = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
-        Path(draft).chmod(0o644)
-        Path(draft).replace(target)
+        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=target.suffix, dir=target.parent)
+        os.close(handle)
+        draft = Path(name)
+        try:
+            write(draft)
+            draft.chmod(0o644)
+            draft.replace(target)
+        finally:
+            draft.unlink(missing_ok=True)
     except OSError as error:
-        raise Failure(
-            USAGE, "usage error", f"{target} cannot be written: {error.strerror}; choose another -o"
-        ) from None
+        fix = f"{target} cannot be written: {error.strerror}; choose another -o"
+        raise Failure(USAGE, "usage error", fix) from None
