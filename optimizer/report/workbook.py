@@ -45,6 +45,8 @@ class _Book:
 
     def sheet(self, name: str, title: str, note: str) -> Any:
         sheet = self.book.add_worksheet(name)
+        sheet.set_landscape()
+        sheet.fit_to_pages(1, 0)  # printed as wide as a page, as long as it needs
         sheet.write_string(0, 0, title, self.title)
         sheet.write_string(1, 0, note, self.note)
         return sheet
@@ -157,8 +159,8 @@ def _energy(book: _Book, plan: Plan) -> tuple[str, float]:
     return _cell("Energy", end, 3), total
 
 
-def _sources_and_uses(book: _Book, plan: Plan) -> tuple[str, str]:
-    """Capital by who pays and by what it buys; where both sums stand."""
+def _sources_and_uses(book: _Book, plan: Plan) -> tuple[tuple[str, float], tuple[str, float]]:
+    """Capital by who pays and by what it buys; where both sums stand, and what they are."""
     sheet = book.sheet(
         "Sources and uses", "Capital, US$, gross and undiscounted", "Sources and uses are equal: see Checks."
     )
@@ -174,7 +176,7 @@ def _sources_and_uses(book: _Book, plan: Plan) -> tuple[str, str]:
         sheet.write_string(end, left, "sum", book.bold)
         formula = f"=SUM({letter}5:{letter}{end})" if len(sums) else "=0"
         sheet.write_formula(end, left + 1, formula, book.bold, float(sums.sum()))
-        ends.append(_cell("Sources and uses", end, left + 1))
+        ends.append((_cell("Sources and uses", end, left + 1), float(sums.sum())))
     sheet.set_column(0, 4, 24)
     return ends[0], ends[1]
 
@@ -233,35 +235,49 @@ def _summary(book: _Book, sheet: Any, plan: Plan, npv: tuple[str, float], energy
     sheet.set_column(1, 1, 22)
 
 
-def _checks(book: _Book, plan: Plan, npv: tuple[str, float], funds: tuple[str, str]) -> None:
+def _checks(
+    book: _Book, plan: Plan, npv: tuple[str, float], funds: tuple[tuple[str, float], tuple[str, float]]
+) -> None:
     sheet = book.sheet(
         "Checks", "Checks: each must be 0", "Live formulas over the sheets of this workbook, rounded to 1 US$."
     )
     sheet.write_row(3, 0, ["check", "difference"], book.head)
     in_cash = set(plan.cash_flow["name"])
     not_cash = float(plan.costs[~plan.costs["name"].isin(in_cash)]["present_value_usd"].sum())
+    (sources, source_usd), (uses, use_usd) = funds
+    cost, bought = plan.costs["present_value_usd"].sum(), plan.allocation["capex_usd"].sum()
+    paid = plan.rates["make_whole_usd"].sum() + plan.tables["make_whole"]["usd"].sum()
     last, capital = 4 + len(plan.costs), _column(plan, "allocation", "capex_usd")
     rows = [
-        ("costs add up to the objective", f"=ROUND(SUM('Costs'!E5:E{last})-Summary!B5,0)"),
-        ("NPV of the cash flow is the objective less the tie-break", f"=ROUND({npv[0]}-Summary!B5+{not_cash!r},0)"),
-        ("sources are uses", f"=ROUND({funds[0]}-{funds[1]},0)"),
-        ("investment plan is the sum of sources", f"=ROUND(SUM('Investment plan'!{capital})-{funds[0]},0)"),
-        ("make-whole of the classes is what is paid", _made_whole(plan)),
-    ]  # fmt: skip
+        ("costs add up to the objective", f"ROUND(SUM('Costs'!E5:E{last})-Summary!B5,0)", cost - plan.objective_usd),
+        (
+            "NPV of the cash flow is the objective less the tie-break",
+            f"ROUND({npv[0]}-Summary!B5+{not_cash!r},0)",
+            npv[1] - plan.objective_usd + not_cash,
+        ),
+        ("sources are uses", f"ROUND({sources}-{uses},0)", source_usd - use_usd),
+        (
+            "investment plan is the sum of sources",
+            f"ROUND(SUM('Investment plan'!{capital})-{sources},0)",
+            bought - source_usd,
+        ),
+        ("make-whole of the classes is what is paid", _made_whole(plan), paid),
+    ]
     if plan.instance.manifest.rates.enforce and len(plan.rates):
         headroom = _column(plan, "rates", "headroom_cents_per_kwh")
-        rows.append(("no class pays more than its limit", f"=ROUND(MIN(0,MIN('Rates'!{headroom})),6)"))
-    for row, (name, formula) in enumerate(rows, start=4):
+        worst = min(0.0, plan.rates["headroom_cents_per_kwh"].min())
+        rows.append(("no class pays more than its limit", f"ROUND(MIN(0,MIN('Rates'!{headroom})),6)", worst))
+    for row, (name, formula, value) in enumerate(rows, start=4):
         sheet.write_string(row, 0, name)
-        sheet.write_formula(row, 1, formula, book.money, 0)
+        sheet.write_formula(row, 1, f"={formula}", book.money, round(float(value), 3))
     sheet.set_column(0, 0, 60)
 
 
 def _made_whole(plan: Plan) -> str:
     if not len(plan.tables["make_whole"]):
-        return "=0"
+        return "0"
     shown, paid = _column(plan, "rates", "make_whole_usd"), _column(plan, "make_whole", "usd")
-    return f"=ROUND(SUM('Rates'!{shown})+SUM('Make-whole'!{paid}),0)"
+    return f"ROUND(SUM('Rates'!{shown})+SUM('Make-whole'!{paid}),0)"
 
 
 def _column(plan: Plan, table: str, column: str) -> str:
