@@ -17,7 +17,7 @@ from optimizer.cli.output import message, print_json, print_text
 if TYPE_CHECKING:
     from optimizer.problems import Problem
 
-USAGE, BAD_DATA, INFEASIBLE, LIMIT_WITH_PLAN, LIMIT_WITHOUT, FAILURE, INTERRUPTED = 2, 3, 4, 5, 6, 7, 130
+USAGE, BAD_DATA, INFEASIBLE, LIMIT_WITH_PLAN, LIMIT_WITHOUT, FAILURE, MISSED, INTERRUPTED = 2, 3, 4, 5, 6, 7, 8, 130
 
 #: Exit code of a plan by its status.
 STATUS_CODES = {"optimal": 0, "within gap": 0, "feasible at time limit": LIMIT_WITH_PLAN, "interrupted": INTERRUPTED}
@@ -30,6 +30,7 @@ ERROR_CODES = {
     "NoIncumbent": (LIMIT_WITHOUT, "time limit without a plan"),
     "Interrupted": (INTERRUPTED, "interrupted"),
     "KeyboardInterrupt": (INTERRUPTED, "interrupted"),
+    "ReplayError": (FAILURE, "failed replay"),
     "SolveError": (FAILURE, "solver failure"),
     "CheckError": (FAILURE, "failed check"),
     "FileExistsError": (USAGE, "usage error"),
@@ -43,7 +44,7 @@ app = typer.Typer(
     name="optimizer",
     help="Decide how much power to fund at each AI data-centre site, with local customers' rates kept flat.",
     epilog="Exit codes: 0 solved within the gap, 2 usage, 3 bad data, 4 infeasible, 5 time limit with a plan, "
-    "6 time limit without, 7 failure, 130 interrupted.",
+    "6 time limit without, 7 failure, 8 a replay misses a limit, 130 interrupted.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
