@@ -28,7 +28,7 @@ def unseen_peak(**values: object) -> Instance:
     """100 MW of IT behind a POI of 60 MW: half used in the hours that are planned for, fully in those that are not."""
     busy = [0.5] * 4 + [1.0] * 4
     return toy(
-        plant("engine", capex_usd_per_kw=1000.0, max_blocks=10.0, integer=True),
+        plant("engine", capex_usd_per_kw=1000.0, variable_om_usd_per_mwh=100.0, max_blocks=10.0, integer=True),
         hours=8,
         series={"use": ("utilisation", busy)},
         site={"existing_poi_mw": 60.0, "utilisation_series": "use", "availability_target": 0.999},
@@ -134,7 +134,7 @@ def test_expected_unserved_energy_of_one_unit_by_hand() -> None:
     )
     found = replay(solve(island, gap=1e-6))
     row = outages(found, Draws(number=300, seed=5, repair_hours=10.0)).iloc[0]
-    assert abs(row["eue_mwh"] - 87_600) <= 2 * row["eue_half_width_mwh"] < 10_000
+    assert abs(row["eue_mwh"] - 87_600) <= 2 * row["eue_half_width_mwh"] < 12_000
     assert row["lolh"] == pytest.approx(row["eue_mwh"] / 100)
     assert row["nines"] == pytest.approx(1, abs=0.1)
     again = outages(found, Draws(number=300, seed=5, repair_hours=10.0)).iloc[0]
