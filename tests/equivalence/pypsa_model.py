@@ -5,7 +5,7 @@ budgets, availability targets, emissions of what is drawn, tariffs, local rates)
 formulas written here a second time. Nothing of ``optimizer.model`` is used.
 
 Covered: sites in priced zones, POIs, corridors, generators, storage tied to its power, existing assets, several
-planning years, whole blocks (``p_nom_mod``), yearly budgets, a cap on emissions, unserved load, and one cost-of-service utility with a
+planning years, whole blocks (``p_nom_mod``), yearly budgets, a cap on emissions, unserved load, and one utility with a
 demand and an energy charge, a minimum demand, utility-financed POIs, class by class rate caps and make-whole.
 """
 

@@ -166,7 +166,7 @@ LANDS_BASE, LANDS_LAYERS = {3.0: 0.3, 5.0: 0.4, 7.0: 0.3}, (3.0, 2.0)
 
 
 def test_louveaux_and_smeers_two_stage_investment() -> None:
-    """Capacities before demand is known; at least 12 in all, and no more than 120 to spend. Money in M$, MW for units."""
+    """Capacities before demand is known; at least 12 in all, no more than 120 to spend; M$ for money, MW for units."""
     first, second = LANDS_LAYERS
     loads, weights = [], []
     for base, probability in LANDS_BASE.items():
