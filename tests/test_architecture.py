@@ -34,6 +34,7 @@ ORDER = (
     "pledge",
     "explain",
     "synthetic",
+    "pypsa_io",
     "compare",
     "sweep",
     "show",
