@@ -11,10 +11,21 @@ from __future__ import annotations
 import sys
 from typing import NoReturn
 
-from optimizer.cli import explain, instances, reports, runs, whatif
+from optimizer.cli import exchange, explain, instances, reports, runs, whatif
 from optimizer.cli.frame import ERROR_CODES, STATUS_CODES, USAGE, Failure, app, report
 
-__all__ = ["ERROR_CODES", "STATUS_CODES", "app", "explain", "instances", "main", "reports", "runs", "whatif"]
+__all__ = [
+    "ERROR_CODES",
+    "STATUS_CODES",
+    "app",
+    "exchange",
+    "explain",
+    "instances",
+    "main",
+    "reports",
+    "runs",
+    "whatif",
+]
 
 
 def main() -> NoReturn:

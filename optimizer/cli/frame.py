@@ -32,6 +32,7 @@ ERROR_CODES = {
     "KeyboardInterrupt": (INTERRUPTED, "interrupted"),
     "SolveError": (FAILURE, "solver failure"),
     "CheckError": (FAILURE, "failed check"),
+    "MissingSettings": (USAGE, "usage error"),
     "FileExistsError": (USAGE, "usage error"),
     "OSError": (FAILURE, "system error"),
 }
