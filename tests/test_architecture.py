@@ -35,6 +35,7 @@ ORDER = (
     "decisions",
     "explain",
     "synthetic",
+    "pypsa_io",
     "compare",
     "sweep",
     "show",

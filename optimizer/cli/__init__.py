@@ -11,10 +11,22 @@ from __future__ import annotations
 import sys
 from typing import NoReturn
 
-from optimizer.cli import explain, instances, replay, reports, runs, whatif
+from optimizer.cli import exchange, explain, instances, replay, reports, runs, whatif
 from optimizer.cli.frame import ERROR_CODES, STATUS_CODES, USAGE, Failure, app, report
 
-__all__ = ["ERROR_CODES", "STATUS_CODES", "app", "explain", "instances", "main", "replay", "reports", "runs", "whatif"]
+__all__ = [
+    "ERROR_CODES",
+    "STATUS_CODES",
+    "app",
+    "exchange",
+    "explain",
+    "instances",
+    "main",
+    "replay",
+    "reports",
+    "runs",
+    "whatif",
+]
 
 
 def main() -> NoReturn:

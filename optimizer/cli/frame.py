@@ -33,6 +33,7 @@ ERROR_CODES = {
     "ReplayError": (FAILURE, "failed replay"),
     "SolveError": (FAILURE, "solver failure"),
     "CheckError": (FAILURE, "failed check"),
+    "MissingSettings": (USAGE, "usage error"),
     "FileExistsError": (USAGE, "usage error"),
     "OSError": (FAILURE, "system error"),
 }
