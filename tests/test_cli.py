@@ -161,7 +161,7 @@ def test_bad_data_as_json(broken: Path) -> None:
     found = json.loads(run.stdout)
     assert found["status"] == "bad data"
     assert {problem["file"] for problem in found["problems"]} == {"sites.csv", "tariffs.csv"}
-    assert set(found["problems"][0]) == {"file", "row", "column", "value", "rule", "fix"}
+    assert set(found["problems"][0]) == {"file", "row", "column", "cell", "value", "rule", "fix"}
 
 
 def test_no_such_folder_is_3(tmp_path: Path) -> None:
