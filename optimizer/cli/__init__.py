@@ -12,10 +12,11 @@ import sys
 from typing import NoReturn
 
 from optimizer.cli import exchange, explain, instances, replay, reports, runs, whatif
-from optimizer.cli.frame import ERROR_CODES, STATUS_CODES, USAGE, Failure, app, report
+from optimizer.cli.frame import ERROR_CODES, MISSED, STATUS_CODES, USAGE, Failure, app, report
 
 __all__ = [
     "ERROR_CODES",
+    "MISSED",
     "STATUS_CODES",
     "app",
     "exchange",

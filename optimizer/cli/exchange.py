@@ -1,4 +1,4 @@
-"""Commands that exchange with other tools: import pypsa, export pypsa."""
+"""Commands that carry an instance from one form to another: import pypsa, export pypsa, export folder."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from optimizer.pypsa_io import Loss
 
 importing = typer.Typer(no_args_is_help=True, help="Make an instance from another tool's case.")
-exporting = typer.Typer(no_args_is_help=True, help="Write an instance for another tool.")
+exporting = typer.Typer(no_args_is_help=True, help="Write an instance in another form.")
 app.add_typer(importing, name="import")
 app.add_typer(exporting, name="export")
 
@@ -86,7 +86,7 @@ def import_pypsa(
 @exporting.command("pypsa")
 @command
 def export_pypsa(
-    instance: Annotated[Path, typer.Argument(metavar="INSTANCE", help="Folder of the instance.")],
+    instance: Annotated[Path, typer.Argument(metavar="INSTANCE", help="Folder or workbook of the instance.")],
     output: Output,
     load: Annotated[
         Literal["floor", "ceiling"] | None,
@@ -109,6 +109,21 @@ def export_pypsa(
         with _writable(output):
             write_network(network, output)
     _tell(losses, output)
+
+
+@exporting.command("folder")
+@command
+def export_folder(
+    instance: Annotated[Path, typer.Argument(metavar="INSTANCE", help="Workbook (or folder) of the instance.")],
+    output: Output,
+) -> None:
+    """Write an instance as a folder of CSV files."""
+    from optimizer.instance import read_instance, write_instance
+
+    found = read_instance(instance)
+    with _writable(output):
+        write_instance(found, output)
+    print_text(f"{output} is ready. Next: optimizer solve {output}")
 
 
 def _refuse_taken(output: Path, *, folder: bool) -> None:

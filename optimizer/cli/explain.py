@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @app.command()
 @command
 def explain(
-    source: Annotated[Path, typer.Argument(metavar="INSTANCE|RUN", help="Folder of an instance or of a run.")],
+    source: Annotated[Path, typer.Argument(metavar="INSTANCE|RUN", help="An instance, or the folder of a run.")],
     overrides: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="PATH=VALUE", help="Change a figure of an instance first. May be repeated."),

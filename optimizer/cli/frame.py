@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import tempfile
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +26,7 @@ STATUS_CODES = {"optimal": 0, "within gap": 0, "feasible at time limit": LIMIT_W
 #: Exit code and status by the name of the error (names, so that nothing is imported to tell them apart).
 ERROR_CODES = {
     "InstanceError": (BAD_DATA, "bad data"),
+    "MissingPackageError": (USAGE, "usage error"),
     "PlanError": (BAD_DATA, "bad data"),
     "Infeasible": (INFEASIBLE, "infeasible"),
     "NoIncumbent": (LIMIT_WITHOUT, "time limit without a plan"),
@@ -74,7 +76,7 @@ class Failure(Exception):
 
     def as_dict(self) -> dict[str, Any]:
         """For ``--json``."""
-        keys = ("file", "row", "column", "value", "rule", "fix")
+        keys = ("file", "row", "column", "cell", "value", "rule", "fix")
         problems = [{key: getattr(problem, key) for key in keys} for problem in self.problems]
         return {"status": self.status, "error": self.message, "problems": problems}
 
@@ -105,6 +107,23 @@ def command(function: Callable[..., int | None]) -> Callable[..., None]:
             raise typer.Exit(code)
 
     return guarded
+
+
+def write_whole(target: Path, write: Callable[[Path], object], other: str = "another -o") -> None:
+    """Write a file whole or not at all."""
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=target.suffix, dir=target.parent)
+        os.close(handle)
+        draft = Path(name)
+        try:
+            write(draft)
+            draft.chmod(0o644)
+            draft.replace(target)
+        finally:
+            draft.unlink(missing_ok=True)
+    except OSError as error:
+        fix = f"{target} cannot be written: {error.strerror}; choose {other}"
+        raise Failure(USAGE, "usage error", fix) from None
 
 
 def report(failure: Failure, *, as_json: bool) -> int:

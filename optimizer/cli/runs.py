@@ -31,7 +31,7 @@ def _number(value: float | None) -> float | None:
 @app.command()
 @command
 def solve(
-    instance: Annotated[Path, typer.Argument(metavar="INSTANCE", help="Folder of the instance.")],
+    instance: Annotated[Path, typer.Argument(metavar="INSTANCE", help="Folder or workbook of the instance.")],
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", metavar="DIR", help="Run folder; if left out, results/NAME-RESOLUTION-TIME."),
