@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import os
 import signal
@@ -16,9 +17,11 @@ import pandas as pd
 import pytest
 from scipy import sparse
 from toy import plant, solved, toy
+from typer.testing import CliRunner
 
 from optimizer import highs, read_instance, read_plan, solve
 from optimizer.check import CheckError
+from optimizer.cli import app
 from optimizer.instance import Instance
 from optimizer.model.build import build
 from optimizer.model.matrix import compile_matrix
@@ -150,17 +153,35 @@ def test_a_cost_without_lower_bound_is_a_failure(one_site: Instance) -> None:
     assert answer.status == "failed: the cost has no lower bound"
 
 
-def test_an_answer_that_the_checker_refuses_is_an_error(one_site: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def corrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The solver's answer is 1 % too large everywhere."""
     polish = highs.fix_and_polish
 
-    def corrupted(*arguments: Any) -> highs.Answer:
+    def one_percent_more(*arguments: Any) -> highs.Answer:
         answer = polish(*arguments)
         assert answer.x is not None
         return highs.Answer(answer.status, 1.01 * answer.x, answer.objective, answer.bound)
 
-    monkeypatch.setattr(highs, "fix_and_polish", corrupted)
+    monkeypatch.setattr(highs, "fix_and_polish", one_percent_more)
+
+
+@pytest.mark.usefixtures("corrupted")
+def test_an_answer_that_the_checker_refuses_is_an_error(one_site: Instance) -> None:
     with pytest.raises(CheckError, match="does not hold"):
         solve(one_site)
+
+
+@pytest.mark.usefixtures("corrupted")
+def test_the_instance_of_a_refused_plan_is_kept(tmp_path: Path) -> None:
+    source = INSTANCES / "one-site"
+    found = CliRunner().invoke(app, ["solve", str(source), "-o", str(tmp_path / "run")])
+    assert found.exit_code == 7
+    (kept,) = tmp_path.iterdir()
+    assert kept.name.startswith("run-refused-")
+    assert read_instance(kept).content_hash == read_instance(source).content_hash
+    assert "does not hold" in found.output
+    assert kept.name in found.output.replace("\n", "")
 
 
 # the same question, the same answer
@@ -170,6 +191,19 @@ def test_one_thread_gives_identical_tables(lumpy: Instance) -> None:
     first, second = (solve(lumpy, threads=1) for _ in range(2))
     for name in TABLES:
         pd.testing.assert_frame_equal(first.tables[name], second.tables[name], check_exact=True)
+
+
+def test_one_thread_writes_identical_files(lumpy: Instance, tmp_path: Path) -> None:
+    """All but the manifest, which says when and how long."""
+
+    def digests(name: str) -> dict[str, str]:
+        folder = solve(lumpy, threads=1).save(tmp_path / name)
+        files = [file for file in folder.rglob("*") if file.is_file() and file.name != "manifest.json"]
+        return {str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+
+    first = digests("first")
+    assert len(first) > len(TABLES)
+    assert digests("second") == first
 
 
 def test_progress_names_the_stages_in_order(one_site: Instance) -> None:

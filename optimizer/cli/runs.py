@@ -8,12 +8,14 @@ import os
 import re
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from optimizer.cli.frame import MISSED, STATUS_CODES, USAGE, Failure, app, command
+from optimizer.cli.frame import FAILURE, MISSED, STATUS_CODES, USAGE, Failure, app, command
 from optimizer.cli.output import Progress, message, print_json, print_rich, stdout_kept_clean
 
 if TYPE_CHECKING:
@@ -72,13 +74,14 @@ def solve(
         solving = time.perf_counter()
         options: dict[str, Any] = {"gap": gap, "time_limit": time_limit, "threads": threads}
         history: list[Replay] = []
-        if until_replay_holds is None:
-            plan = solve_instance(found, progress=progress, **options)
-        else:
-            history = _until_it_holds(found, until_replay_holds, progress, options)
-            plan = history[-1].plan
-        if price_pledge:
-            plan = _priced(plan, time_limit=time_limit, threads=threads, progress=progress)
+        with _kept_if_refused(found, folder):
+            if until_replay_holds is None:
+                plan = solve_instance(found, progress=progress, **options)
+            else:
+                history = _until_it_holds(found, until_replay_holds, progress, options)
+                plan = history[-1].plan
+            if price_pledge:
+                plan = _priced(plan, time_limit=time_limit, threads=threads, progress=progress)
         solve_seconds = time.perf_counter() - solving
         progress({"stage": "save"})
         folder = _save(plan, folder, overwrite)
@@ -120,6 +123,21 @@ def _read(path: Path, overrides: list[str], progress: Progress) -> Instance:
 
     found = read_instance(path)
     return apply_overrides(found, overrides) if overrides else found
+
+
+@contextmanager
+def _kept_if_refused(instance: Instance, folder: Path) -> Iterator[None]:
+    """Save the instance of a plan that the checker refuses: it is what a report of the fault needs."""
+    from optimizer.check import CheckError
+    from optimizer.instance import write_instance
+
+    try:
+        yield
+    except CheckError as error:
+        kept = Path(tempfile.mkdtemp(prefix=f"{folder.name}-refused-", dir=folder.parent))
+        write_instance(instance, kept)
+        fix = f"This is a fault of the program: please report it with the instance, which is kept in {kept}"
+        raise Failure(FAILURE, "failed check", f"{error}. {fix}") from None
 
 
 def _until_it_holds(instance: Instance, rounds: int, progress: Progress, options: dict[str, Any]) -> list[Replay]:
