@@ -1,17 +1,21 @@
 """Hostile and unlucky: files at random, kills at random, two runs to one folder.
 
-The ordinary run tries a few; ``FUZZ_CASES=5000 GUIDED_CASES=5000 KILLS=50 pytest tests/test_hostile.py`` tries many.
+The ordinary run tries a few; to try many:
+
+    FUZZ_CASES=5000 GUIDED_CASES=5000 WORKBOOK_CASES=5000 KILLS=50 pytest tests/test_hostile.py
 """
 
 from __future__ import annotations
 
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -23,10 +27,12 @@ from optimizer import InstanceError, read_instance, read_plan
 from optimizer.overrides import apply_overrides
 from optimizer.plan import PlanError, is_run
 from optimizer.problems import Problem
+from optimizer.template import write_template
 
 ROOT = Path(__file__).parents[1]
 FUZZ_CASES = int(os.environ.get("FUZZ_CASES", "120"))
 GUIDED_CASES = int(os.environ.get("GUIDED_CASES", "60"))
+WORKBOOK_CASES = int(os.environ.get("WORKBOOK_CASES", "30"))
 KILLS = int(os.environ.get("KILLS", "4"))
 
 #: Cells that have broken readers before.
@@ -51,6 +57,8 @@ LINES = [
     "= 3",
     "a.b.c = 1",
 ]
+
+ATTRIBUTES = [b"", b"A1", b"XFD1048576", b"ZZZZ1", b"s", b"b", b"e", b"-1", b"99999999999", b"../x", b"\xff"]
 
 Mutation = Callable[[random.Random, bytes], bytes]
 
@@ -193,6 +201,54 @@ def test_files_guided_by_what_they_reach_are_read_or_refused(sound: Path, tmp_pa
         shutil.rmtree(folder)
     print(f"{GUIDED_CASES} cases, {at_first} lines at first, {len(reached)} reached, {len(corpus)} kept")  # noqa: T201
     assert len(reached) > at_first or GUIDED_CASES < 20
+
+
+def parts_of(book: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(book) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def another_text(chance: random.Random, content: bytes) -> bytes:
+    """The text of one cell or string replaced."""
+    cell = chance.choice(CELLS).encode("utf-8", "replace").replace(b"&", b"&amp;").replace(b"<", b"&lt;")
+    return replace_one(chance, content, rb"(?<=<v>)[^<]*(?=</v>)|(?<=<t>)[^<]*(?=</t>)", cell)
+
+
+def another_attribute(chance: random.Random, content: bytes) -> bytes:
+    """One attribute replaced: a cell's place or type, a range, a name, a path."""
+    return replace_one(chance, content, rb'(?<==")[^"]*(?=")', chance.choice(ATTRIBUTES))
+
+
+def replace_one(chance: random.Random, content: bytes, pattern: bytes, by: bytes) -> bytes:
+    found = list(re.finditer(pattern, content))
+    if not found:
+        return content
+    start, end = chance.choice(found).span()
+    return content[:start] + by + content[end:]
+
+
+def test_workbooks_at_random_are_read_or_refused_with_cells(sound: Path, tmp_path: Path) -> None:
+    book = tmp_path / "sound.xlsx"
+    write_template(book, read_instance(sound))
+    whole = parts_of(book)
+    refused = 0
+    for seed in range(WORKBOOK_CASES):
+        chance = random.Random(20_000_000 + seed)
+        parts = dict(whole)
+        for _ in range(chance.choice([1, 1, 1, 4])):
+            name = chance.choice(sorted(parts))
+            mutation = chance.choice([another_text] * 6 + [another_attribute] * 3 + [flip_bytes, cut, empty])
+            parts[name] = mutation(chance, parts[name] or b" ")
+        changed = tmp_path / "changed.xlsx"
+        with zipfile.ZipFile(changed, "w") as archive:
+            for name, content in parts.items():
+                archive.writestr(name, content)
+        started = time.perf_counter()
+        problems = problems_of(changed, seed)
+        refused += bool(problems)
+        assert time.perf_counter() - started < 20, f"seed {seed} took too long"
+    print(f"{WORKBOOK_CASES} workbooks, {refused} refused")  # noqa: T201
+    assert refused or WORKBOOK_CASES < 20
 
 
 WORDS = [
