@@ -12,8 +12,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-PAIRS = int(sys.argv[1]) if len(sys.argv) > 1 else 5
-SIZES = [int(size) for size in sys.argv[2:]] or [1000, 5000]
 FIGURES = ("seconds", "solver", "around", "memory_mb")
 
 
@@ -23,10 +21,10 @@ def run(side: str, hours: int) -> dict[str, float]:
     return json.loads(output.strip().splitlines()[-1])
 
 
-def main() -> None:
-    print(f"{'hours':>6} {'figure':>10} {'ours':>10} {'PyPSA':>10} {'ratio':>7}   medians of {PAIRS} pairs")
-    for hours in SIZES:
-        pairs = [(run("ours", hours), run("pypsa", hours)) for _ in range(PAIRS)]
+def main(count: int = 5, *sizes: int) -> None:
+    print(f"{'hours':>6} {'figure':>10} {'ours':>10} {'PyPSA':>10} {'ratio':>7}   medians of {count} pairs")
+    for hours in sizes or (1000, 5000):
+        pairs = [(run("ours", hours), run("pypsa", hours)) for _ in range(count)]
         for mine, theirs in pairs:
             assert abs(mine["objective"] - theirs["objective"]) <= 2e-4 * abs(theirs["objective"]), (mine, theirs)
         print(f"{hours:>6} {'columns':>10} {pairs[0][0]['columns']:>10,} {pairs[0][1]['columns']:>10,}")
@@ -37,4 +35,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(*map(int, sys.argv[1:]))
