@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 import highspy
 import numpy as np
+from scipy import sparse
 
 from optimizer.model.matrix import Matrix
 
@@ -32,17 +33,19 @@ class Options:
     time_limit: float | None = None
     threads: int | None = None
     seed: int = 0
+    parallel: bool = True
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What HiGHS returned: status in our words, column values, bound and row duals where they exist."""
+    """What HiGHS returned: status in our words, column values, bound row duals where they exist, method."""
 
     status: str
     x: np.ndarray | None
     objective: float
     bound: float
     row_dual: np.ndarray | None = None
+    method: str = "monolithic"
 
 
 @dataclass
@@ -64,8 +67,30 @@ class Interrupt:
             signal.signal(signal.SIGINT, before)
 
 
+@dataclass(frozen=True)
+class Program:
+    """min cost @ x + offset subject to row_lower <= a @ x <= row_upper, lower <= x <= upper."""
+
+    a: sparse.csc_array
+    row_lower: np.ndarray
+    row_upper: np.ndarray
+    cost: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+    offset: float = 0.0
+
+
 def hand_off(matrix: Matrix, options: Options) -> highspy.Highs:
     """Pass the matrix to HiGHS."""
+    offset = float(matrix.cost_offset.sum())
+    program = Program(
+        matrix.a, matrix.row_lower, matrix.row_upper, matrix.objective, matrix.lower, matrix.upper, offset
+    )
+    return hand_off_program(program, options, matrix.integer)
+
+
+def hand_off_program(program: Program, options: Options, integer: np.ndarray | None = None) -> highspy.Highs:
+    """Pass an LP to HiGHS, or a MILP if some columns are whole."""
     solver = highspy.Highs()  # type: ignore[no-untyped-call]
     solver.setOptionValue("output_flag", True)  # HiGHS reports progress only when it logs,
     solver.setOptionValue("log_to_console", False)  # but nothing of it belongs on our output
@@ -73,24 +98,25 @@ def hand_off(matrix: Matrix, options: Options) -> highspy.Highs:
     solver.setOptionValue("random_seed", options.seed)
     if options.time_limit is not None:
         solver.setOptionValue("time_limit", float(options.time_limit))
+    if not options.parallel:
+        solver.setOptionValue("parallel", "off")
     if options.threads is not None:
         highspy.Highs.resetGlobalScheduler(
             True
         )  # the number of threads is otherwise fixed by the process's first solve
         solver.setOptionValue("threads", options.threads)
     lp = highspy.HighsLp()
-    lp.num_row_, lp.num_col_ = matrix.a.shape
-    lp.col_cost_ = matrix.objective
-    lp.offset_ = float(matrix.cost_offset.sum())
-    lp.col_lower_, lp.col_upper_ = matrix.lower, matrix.upper
-    lp.row_lower_, lp.row_upper_ = matrix.row_lower, matrix.row_upper
+    lp.num_row_, lp.num_col_ = program.a.shape
+    lp.col_cost_, lp.offset_ = program.cost, program.offset
+    lp.col_lower_, lp.col_upper_ = program.lower, program.upper
+    lp.row_lower_, lp.row_upper_ = program.row_lower, program.row_upper
     lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
-    lp.a_matrix_.start_ = matrix.a.indptr
-    lp.a_matrix_.index_ = matrix.a.indices
-    lp.a_matrix_.value_ = matrix.a.data
-    if matrix.integer.any():
+    lp.a_matrix_.start_ = program.a.indptr
+    lp.a_matrix_.index_ = program.a.indices
+    lp.a_matrix_.value_ = program.a.data
+    if integer is not None and integer.any():
         kinds = highspy.HighsVarType
-        lp.integrality_ = [kinds.kInteger if whole else kinds.kContinuous for whole in matrix.integer]
+        lp.integrality_ = [kinds.kInteger if whole else kinds.kContinuous for whole in integer]
     if solver.passModel(lp) == highspy.HighsStatus.kError:
         raise RuntimeError("HiGHS did not accept the model")
     return solver
@@ -106,7 +132,7 @@ def set_start(solver: highspy.Highs, x: np.ndarray) -> None:
 
 def run(solver: highspy.Highs, matrix: Matrix, interrupt: Interrupt, progress: Progress | None = None) -> Answer:
     """Solve, reporting progress and obeying an interrupt."""
-    _watch(solver, interrupt, progress)
+    watch(solver, interrupt, progress)
     with interrupt.listening():
         solver.run()
     if solver.getModelStatus() == highspy.HighsModelStatus.kUnboundedOrInfeasible:
@@ -124,7 +150,9 @@ def _told_apart(solver: highspy.Highs, matrix: Matrix) -> Answer:
     return Answer("failed: the cost has no lower bound", None, np.nan, np.nan)
 
 
-def _watch(solver: highspy.Highs, interrupt: Interrupt, progress: Progress | None) -> None:
+def watch(solver: highspy.Highs, interrupt: Interrupt, progress: Progress | None = None) -> None:
+    """Let HiGHS obey an interrupt and report progress."""
+
     def stop(event: highspy.HighsCallbackEvent) -> None:
         if interrupt.asked:
             event.interrupt()

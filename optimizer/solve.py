@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Literal
 
-import highspy
 import numpy as np
 
-from optimizer import highs
+from optimizer import benders, highs
 from optimizer.accounts import Accounts
 from optimizer.check import CheckError, check
 from optimizer.instance import Instance
@@ -25,6 +26,10 @@ from optimizer.results import Reading, operating_tables
 from optimizer.start import first_plan
 
 Progress = Callable[[dict[str, Any]], None]
+Method = Literal["auto", "benders", "monolithic"]
+#: By default a matrix is decomposed from so many columns and blocks on, unless the gap asked for is smaller than this:
+#: a small one is solved whole in the same time, and the last hundredth of a per cent needs too many cuts.
+COLUMNS, BLOCKS, GAP = 10_000, 8, 1e-3
 
 
 class SolveError(RuntimeError):
@@ -71,6 +76,8 @@ def solve(
     time_limit: float | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
+    method: Method = "auto",
+    workers: int | None = None,
     templates: bool = True,
 ) -> Plan:
     """Solve an instance at its chosen resolution.
@@ -85,6 +92,11 @@ def solve(
         Seconds of solving; None for no limit.
     threads
         Threads of the solver; None leaves it to HiGHS.
+    method
+        ``benders`` decides on funding and lets every network run each year on its own; ``monolithic`` solves one
+        matrix; ``auto`` takes what is faster at the instance's size.
+    workers
+        Blocks of a decomposition solved side by side; None for one by processor, or ``threads`` if given.
     progress
         Called with events: ``stage``, ``elapsed`` (s) and, while solving, ``objective_usd``, ``bound_usd``, ``gap``.
     templates
@@ -99,47 +111,95 @@ def solve(
     """
     watch = Stopwatch(progress)
     options = highs.Options(gap=gap, time_limit=time_limit, threads=threads)
-    matrix, solution, answer = _answer(instance, options, watch, progress, templates)
+    chosen = _Chosen(method, workers or threads or os.cpu_count() or 1)
+    matrix, solution, answer = _answer(instance, options, chosen, watch, progress, templates)
     with watch.stage("results"):
         reading = Reading(solution)
         tables = operating_tables(reading) | Accounts(reading).tables()
-        plan = _plan(instance, answer, {name: tables[name] for name in TABLES}, _manifest(matrix, options, watch))
+        manifest = _manifest(matrix, answer, options, watch)
+        plan = _plan(instance, answer, {name: tables[name] for name in TABLES}, manifest)
     return _checked(plan, watch)
 
 
+@dataclass(frozen=True)
+class _Chosen:
+    """How to search, and how many blocks to solve side by side."""
+
+    method: Method
+    workers: int
+
+    def parts(self, matrix: Matrix, gap: float) -> benders.Split | None:
+        """The blocks to solve by; None to solve the matrix whole."""
+        small = matrix.a.shape[1] < COLUMNS or gap < GAP
+        if self.method == "monolithic" or (self.method == "auto" and small) or not matrix.integer.any():
+            return None
+        parts = benders.split(matrix)
+        return parts if self.method == "benders" or len(parts.blocks) >= BLOCKS else None
+
+
 def _answer(
-    instance: Instance, options: highs.Options, watch: Stopwatch, progress: Progress | None, templates: bool
+    instance: Instance,
+    options: highs.Options,
+    chosen: _Chosen,
+    watch: Stopwatch,
+    progress: Progress | None,
+    templates: bool,
 ) -> tuple[Matrix, Solution, highs.Answer]:
     try:
         with watch.stage("build"):
             model = build(instance, templates=templates)
         with watch.stage("hand-off"):
             matrix = compile_matrix(model)
-            solver = highs.hand_off(matrix, options)
+            parts = chosen.parts(matrix, options.gap)
     except Contradiction as error:
         raise Infeasible(f"no plan meets all limits: {error}") from None
     except ScalingError as error:
         raise SolverFailure(str(error)) from None
     with watch.stage("solve"):
-        answer = _search(instance, matrix, solver, options, progress)
+        interrupt, answer = highs.Interrupt(), None
+        if parts is not None:
+            answer = _decomposed(matrix, parts, options, interrupt, progress, chosen.workers)
+        if answer is None:
+            answer = _whole(instance, matrix, options, interrupt, progress)
         _refuse_no_answer(answer)
-        answer = highs.fix_and_polish(matrix, answer, options)
     assert answer.x is not None
     return matrix, Solution(model.data, matrix, answer.x), answer
 
 
-def _search(
-    instance: Instance, matrix: Matrix, solver: highspy.Highs, options: highs.Options, progress: Progress | None
+def _decomposed(
+    matrix: Matrix,
+    parts: benders.Split,
+    options: highs.Options,
+    interrupt: highs.Interrupt,
+    progress: Progress | None,
+    workers: int,
+) -> highs.Answer | None:
+    """The answer by blocks; None where it found no plan, so that the matrix as a whole says why."""
+    try:
+        answer = benders.search(matrix, parts, options, interrupt, progress, workers)
+    except benders.BlockError:
+        return None
+    return None if answer.status == "infeasible" or answer.status.startswith("failed") else answer
+
+
+def _whole(
+    instance: Instance,
+    matrix: Matrix,
+    options: highs.Options,
+    interrupt: highs.Interrupt,
+    progress: Progress | None,
 ) -> highs.Answer:
-    """Branch and bound, from a first plan where the model is large."""
-    interrupt, started = highs.Interrupt(), time.perf_counter()
+    """Branch and bound on the matrix as it is, from a first plan where the model is large."""
+    started = time.perf_counter()
+    solver = highs.hand_off(matrix, options)
     start = first_plan(instance, matrix, options, interrupt, progress)
     if start is not None:
         highs.set_start(solver, start)
     if options.time_limit is not None:
         left = options.time_limit - (time.perf_counter() - started)
         solver.setOptionValue("time_limit", max(left, 0.0))
-    return highs.run(solver, matrix, interrupt, progress)
+    answer = highs.run(solver, matrix, interrupt, progress)
+    return highs.fix_and_polish(matrix, answer, options)
 
 
 def _refuse_no_answer(answer: highs.Answer) -> None:
@@ -195,7 +255,7 @@ def _peak_memory_mb() -> float | None:
     return peak / (1024 * 1024 if platform.system() == "Darwin" else 1024)
 
 
-def _manifest(matrix: Matrix, options: highs.Options, watch: Stopwatch) -> dict[str, Any]:
+def _manifest(matrix: Matrix, answer: highs.Answer, options: highs.Options, watch: Stopwatch) -> dict[str, Any]:
     least, most = matrix.coefficient_range()
     packages = ("community-plan-optimizer", "pyomo", "highspy", "numpy", "pandas", "pydantic")
     return {
@@ -210,6 +270,7 @@ def _manifest(matrix: Matrix, options: highs.Options, watch: Stopwatch) -> dict[
             "threads": options.threads,
             "seed": options.seed,
         },
+        "method": answer.method,
         "versions": {"python": platform.python_version(), **{p: _version(p) for p in packages}},
         "seconds": watch.seconds,
     }

@@ -30,6 +30,7 @@ ORDER = (
     "model",
     "highs",
     "start",
+    "benders",
     "results",
     "accounts",
     "solve",

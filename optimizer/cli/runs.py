@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -47,6 +47,10 @@ def solve(
         float | None, typer.Option(min=0, callback=_number, metavar="S", help="Seconds to search for.")
     ] = None,
     threads: Annotated[int | None, typer.Option(min=1, metavar="N", help="Threads of the solver.")] = None,
+    method: Annotated[
+        Literal["auto", "benders", "monolithic"],
+        typer.Option(help="By blocks of network and year (benders), as one matrix, or what is faster at its size."),
+    ] = "auto",
     until_replay_holds: Annotated[
         int | None,
         typer.Option(
@@ -72,7 +76,7 @@ def solve(
         from optimizer.solve import solve as solve_instance
 
         solving = time.perf_counter()
-        options: dict[str, Any] = {"gap": gap, "time_limit": time_limit, "threads": threads}
+        options: dict[str, Any] = {"gap": gap, "time_limit": time_limit, "threads": threads, "method": method}
         history: list[Replay] = []
         with _kept_if_refused(found, folder):
             if until_replay_holds is None:

@@ -1,0 +1,144 @@
+r"""One block's LP, kept alive: its cost at given decisions, and a cut that says what it would be at others.
+
+With v(y) the least cost of a block at decisions y, convex and piecewise linear, and r the reduced costs of the
+decisions at the optimum for y0:
+
+    v(y) >= v(y0) + r (y - y0)     for every y
+
+Where no operation is possible at y0, the least distance from y0 to decisions that allow one is convex too, and its
+slope g gives the cut  distance(y0) + g (y - y0) <= 0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import highspy
+import numpy as np
+from scipy import sparse
+
+from optimizer import highs
+from optimizer.benders.split import Block
+from optimizer.highs import Program
+
+#: Distances below this, in MW and M$, are the solver's own tolerance.
+NO_DISTANCE = 1e-6
+#: Blocks are solved side by side, each by one thread.
+SERIAL = highs.Options(parallel=False)
+
+
+class BlockError(RuntimeError):
+    """A block has no answer, whatever is decided."""
+
+
+@dataclass(frozen=True)
+class Cut:
+    """value + slope @ (y[decisions] - at) is at most the cost of the block; at most 0 where it cannot operate.
+
+    ``x`` are the values of the block's own columns; None if it cannot operate.
+    """
+
+    block: int
+    decisions: np.ndarray
+    at: np.ndarray
+    value: float
+    slope: np.ndarray
+    x: np.ndarray | None
+
+    @property
+    def possible(self) -> bool:
+        """Can the block operate."""
+        return self.x is not None
+
+    @property
+    def constant(self) -> float:
+        """Value of the cut at decisions of zero."""
+        return self.value - float(self.slope @ self.at)
+
+
+class BlockSolver:
+    """The LP of a block, and, once it is needed, the LP of its distance from decisions that allow operation."""
+
+    def __init__(self, number: int, block: Block) -> None:
+        self.number, self.block = number, block
+        self.own = len(block.own)
+        self._links = np.arange(self.own, block.program.a.shape[1], dtype=np.int32)
+        self._solver = highs.hand_off_program(block.program, SERIAL)
+        self._distance: highspy.Highs | None = None
+
+    def floor(self) -> float:
+        """No decisions within their bounds make the block cost less, M$; -inf if that has no limit."""
+        self._solver.run()
+        if self._solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+            self._solver.clearSolver()
+            return -np.inf
+        return float(self._solver.getInfo().objective_function_value)
+
+    def cut(self, y: np.ndarray) -> Cut:
+        """What decisions (of the master) mean for the block."""
+        at = np.clip(y[self.block.decisions], self._lower, self._upper)
+        return self._cost(at) or self._impossible(at)
+
+    def _cost(self, at: np.ndarray) -> Cut | None:
+        """Least cost and its slope; None if the block cannot operate."""
+        self._solver.changeColsBounds(len(at), self._links, at, at)
+        if _run(self._solver) != highspy.HighsModelStatus.kOptimal:
+            return None
+        solution = self._solver.getSolution()
+        slope = np.asarray(solution.col_dual)[self.own :]
+        value = float(self._solver.getInfo().objective_function_value)
+        x = np.asarray(solution.col_value)[: self.own]
+        return Cut(self.number, self.block.decisions, at, value, slope, x)
+
+    @property
+    def _lower(self) -> np.ndarray:
+        return self.block.program.lower[self.own :]
+
+    @property
+    def _upper(self) -> np.ndarray:
+        return self.block.program.upper[self.own :]
+
+    def _impossible(self, at: np.ndarray) -> Cut:
+        """The distance from decisions that allow operation; the cost there if it is none."""
+        if self._distance is None:
+            self._distance = highs.hand_off_program(_distance(self.block.program, self.own), SERIAL)
+        height = self.block.program.a.shape[0]
+        rows = np.arange(height, height + len(at), dtype=np.int32)
+        self._distance.changeRowsBounds(len(at), rows, at, at)  # type: ignore[attr-defined]
+        if _run(self._distance) != highspy.HighsModelStatus.kOptimal:
+            raise BlockError(f"block {self.number} cannot operate whatever is decided")
+        solution = self._distance.getSolution()
+        value = float(self._distance.getInfo().objective_function_value)
+        if value <= NO_DISTANCE:
+            near = self._cost(np.clip(np.asarray(solution.col_value)[self._links], self._lower, self._upper))
+            if near is not None:
+                return near
+        slope = np.asarray(solution.row_dual)[height:]
+        return Cut(self.number, self.block.decisions, at, value, slope, None)
+
+
+def _run(solver: highspy.Highs) -> highspy.HighsModelStatus:
+    """Solve from the last basis; from scratch if that leads nowhere."""
+    for _ in range(2):
+        solver.run()
+        status = solver.getModelStatus()
+        if status in (highspy.HighsModelStatus.kOptimal, highspy.HighsModelStatus.kInfeasible):
+            return status
+        solver.clearSolver()
+    return status
+
+
+def _distance(program: Program, own: int) -> Program:
+    """min sum |y - y0| over decisions y that allow operation; y0 are the bounds of the last rows."""
+    width = program.a.shape[1]
+    links = width - own
+    one = sparse.eye_array(links)
+    pick = sparse.hstack([sparse.csc_array((links, own)), one])
+    return Program(
+        sparse.csc_array(sparse.block_array([[program.a, None, None], [pick, one, -one]])),
+        np.concatenate([program.row_lower, np.zeros(links)]),
+        np.concatenate([program.row_upper, np.zeros(links)]),
+        np.concatenate([np.zeros(width), np.ones(2 * links)]),
+        np.concatenate([program.lower, np.zeros(2 * links)]),
+        np.concatenate([program.upper, np.full(2 * links, np.inf)]),
+    )

@@ -1,0 +1,174 @@
+"""Decomposition: the same optimum as the matrix as a whole, block by block, and honest where there is none."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from scipy import sparse
+from small_instance import small_instance_folder
+from toy import plant, toy
+
+from optimizer import benders, highs, read_instance, solve
+from optimizer.benders.block import BlockSolver
+from optimizer.instance import Instance
+from optimizer.model.build import build
+from optimizer.model.matrix import Matrix, compile_matrix
+from optimizer.solve import Infeasible
+from optimizer.synthetic import synthetic
+
+TIGHT = highs.Options(gap=1e-6, threads=1)
+CASES = {
+    "one region": lambda: synthetic(3, 2, 24),
+    "two regions": lambda: synthetic(6, 2, 12, periods=1),
+    "three years": lambda: synthetic(4, 3, 6, periods=1, seed=3),
+}
+
+
+def by_blocks(matrix: Matrix, options: highs.Options = TIGHT, workers: int = 2) -> highs.Answer:
+    return benders.search(matrix, benders.split(matrix), options, highs.Interrupt(), workers=workers)
+
+
+def whole(matrix: Matrix, options: highs.Options = TIGHT) -> highs.Answer:
+    return highs.run(highs.hand_off(matrix, options), matrix, highs.Interrupt())
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Instance:
+    return read_instance(small_instance_folder(tmp_path_factory.mktemp("small")))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_optimum_is_that_of_the_whole_matrix(name: str) -> None:
+    matrix = compile_matrix(build(CASES[name]()))
+    options = dataclasses.replace(TIGHT, gap=5e-4)
+    apart, together = by_blocks(matrix, options), whole(matrix, options)
+    assert apart.status in ("optimal", "within gap")
+    assert apart.bound <= together.objective * (1 + 1e-6)
+    assert together.bound <= apart.objective * (1 + 1e-6)
+    assert apart.objective == pytest.approx(together.objective, rel=1e-3)
+
+
+def test_a_plan_by_blocks_passes_the_checker_and_says_how_it_was_found(small: Instance) -> None:
+    apart, together = (solve(small, gap=1e-3, method=method) for method in ("benders", "monolithic"))
+    assert apart.manifest["method"] == "benders"
+    assert together.manifest["method"] == "monolithic"
+    assert apart.objective_usd == pytest.approx(together.objective_usd, rel=2e-3)
+
+
+def test_columns_and_rows_are_divided_without_loss() -> None:
+    matrix = compile_matrix(build(synthetic(6, 2, 12, periods=1)))
+    parts = benders.split(matrix)
+    own = np.concatenate([parts.columns, *(block.own for block in parts.blocks)])
+    assert sorted(own) == list(range(matrix.a.shape[1]))
+    cost = parts.master.cost.sum() + sum(block.program.cost.sum() for block in parts.blocks)
+    assert cost == pytest.approx(matrix.objective.sum())
+    assert len(parts.blocks) >= 2 * 2  # two regions, two years
+
+
+def test_the_slope_of_a_cut_is_the_change_of_the_cost() -> None:
+    """A block's cost between two decisions lies above the cuts at both ends, and meets them there."""
+    matrix = compile_matrix(build(synthetic(3, 2, 12, periods=1)))
+    parts = benders.split(matrix)
+    block = max(parts.blocks, key=lambda block: len(block.own))
+    solver = BlockSolver(0, block)
+    most = np.where(np.isfinite(parts.master.upper), parts.master.upper, 1e3)
+    least = np.where(np.isfinite(parts.master.lower), parts.master.lower, 0.0)
+    rng = np.random.default_rng(0)
+    points = [least + rng.uniform(0, 1, len(most)) * (most - least) for _ in range(6)]
+    cuts = [solver.cut(point) for point in points]
+    assert any(cut.possible for cut in cuts)
+    for cut in cuts:
+        for other, point in zip(cuts, points, strict=True):
+            said = cut.constant + cut.slope @ point[cut.decisions]
+            if cut.possible and other.possible:
+                assert said <= other.value + 1e-6 * max(1.0, abs(other.value))
+            elif not cut.possible and other.possible:
+                assert said <= 1e-5
+
+
+def two_networks(limit: float) -> Matrix:
+    """Whole y0, y1 <= 3 at 5 and 4 M$; block i pays 3 for each of its 4 units that y_i does not serve, and at least
+    ``limit`` of x0 + x1 (served by y) over both is asked for by a row that is divided."""
+    # columns y0 y1 x0 x1 (served) u0 u1 (bought)
+    a = np.array(
+        [
+            [-2, 0, 1, 0, 0, 0],  # x0 <= 2 y0
+            [0, -2, 0, 1, 0, 0],
+            [0, 0, 1, 0, 1, 0],  # x0 + u0 = 4
+            [0, 0, 0, 1, 0, 1],
+            [0, 0, 1, 1, 0, 0],  # x0 + x1 >= limit
+        ],
+        float,
+    )
+    return Matrix(
+        a=sparse.csc_array(a),
+        row_lower=np.array([-np.inf, -np.inf, 4, 4, limit]),
+        row_upper=np.array([0, 0, 4, 4, np.inf]),
+        row_names=[("a", 0), ("a", 1), ("b", 0), ("b", 1), ("clean_energy_matches_load", 0)],
+        cost_rows=sparse.csr_array(np.array([[5.0, 4.0, 0, 0, 3, 3]])),
+        cost_offset=np.array([1.0]),
+        cost_keys=[("all", "", 0)],
+        lower=np.zeros(6),
+        upper=np.array([3.0, 3.0, 10, 10, 10, 10]),
+        integer=np.array([True, True, False, False, False, False]),
+        names={"build": np.array([0, 1]), "x": np.array([2, 3]), "u": np.array([4, 5])},
+        keys={"build": [(0,), (1,)], "x": [(0,), (1,)], "u": [(0,), (1,)]},
+    )
+
+
+@pytest.mark.parametrize(
+    ("limit", "cost"),
+    [
+        (0, 1 + 2 * 5 + 2 * 4),  # a unit of y serves 2 at 6: both are worth it
+        (8, 1 + 2 * 5 + 2 * 4),  # and then all 8 are served
+    ],
+)
+def test_two_networks_by_hand(limit: float, cost: float) -> None:
+    matrix = two_networks(limit)
+    assert len(benders.split(matrix).blocks) == 2
+    assert by_blocks(matrix).objective == pytest.approx(cost)
+
+
+def test_a_divided_row_binds_both_networks() -> None:
+    """Buying at 1 is cheaper than y, but 6 of the 8 units must be served: three y, of the cheaper kind as far as 4 go:
+    2 x 4 + 5, and 2 bought at 1."""
+    matrix = two_networks(6)
+    cheap = dataclasses.replace(matrix, cost_rows=sparse.csr_array(np.array([[5.0, 4.0, 0, 0, 1, 1]])))
+    assert by_blocks(cheap).objective == pytest.approx(1 + 2 * 4 + 5 + 2)
+
+
+def test_blocks_that_cannot_operate_at_first() -> None:
+    """Buying 1 at most: each network needs 3 served, so two y each, whatever they cost."""
+    matrix = two_networks(0)
+    upper = matrix.upper.copy()
+    upper[4:] = 1.0
+    dear = dataclasses.replace(matrix, upper=upper, cost_rows=sparse.csr_array(np.array([[50.0, 40.0, 0, 0, 3, 3]])))
+    assert by_blocks(dear).objective == pytest.approx(1 + 2 * 50 + 2 * 40)
+
+
+def test_no_plan_is_told_as_one() -> None:
+    matrix = two_networks(9)
+    assert by_blocks(matrix).status == "infeasible"
+    upper = matrix.upper.copy()
+    upper[2:] = 1.0
+    with pytest.raises(benders.BlockError):
+        by_blocks(dataclasses.replace(two_networks(0), upper=upper))
+    with pytest.raises(Infeasible, match="explain"):
+        solve(toy(plant("gas", max_blocks=9), site={"existing_poi_mw": 0.0}), method="benders")
+
+
+def test_workers_and_repetition_change_nothing() -> None:
+    matrix = compile_matrix(build(synthetic(4, 2, 12, periods=1)))
+    options = highs.Options(gap=1e-3, threads=1)
+    first, again, alone = (by_blocks(matrix, options, workers) for workers in (2, 2, 1))
+    assert first.x is not None and again.x is not None and alone.x is not None
+    np.testing.assert_array_equal(first.x, again.x)
+    np.testing.assert_array_equal(first.x, alone.x)
+
+
+def test_a_time_limit_ends_the_search() -> None:
+    matrix = compile_matrix(build(synthetic(8, 3, 24)))
+    answer = by_blocks(matrix, highs.Options(gap=0.0, threads=1, time_limit=1.0))
+    assert answer.status in ("feasible at time limit", "no incumbent")
