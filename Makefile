@@ -28,7 +28,7 @@ test: .venv/ready-for-tests
 	$(BIN)/pytest
 
 bench: .venv/ready-for-tests
-	$(BIN)/python tests/benchmarks/against_pypsa.py
+	$(BIN)/python tests/benchmarks/side_by_side.py ours pypsa
 
 format: .venv/ready-for-tests
 	$(BIN)/ruff check --fix .

@@ -28,6 +28,8 @@ DECISIONS = (
     "build", "build_energy", "retired", "capacity_mw", "energy_mwh", "it_mw", "opened", "unmet_mw", "plant_cost",
     "upkeep_cost", "capital_cash", "collateral", "poi_mw", "fixed_bill", "contract_bill", "emissions_kt",
 )  # fmt: skip
+#: Components of fewer columns than this make one block together: a cut for each would cost more than it tells.
+SMALL = 50
 #: Constraints that sum the operation of several networks.
 DIVIDED = ("clean_energy_matches_load", "clean_energy_matches_load_hourly")
 
@@ -111,12 +113,13 @@ class _Share:
 
 
 def _components(rows: sparse.csr_array) -> np.ndarray:
-    """Which component every column is in; columns are joined by the rows they share."""
+    """Which component every column is in; columns are joined by the rows they share, small components by each other."""
     width = rows.shape[1]
     graph = sparse.block_array([[None, rows.T != 0], [rows != 0, None]], format="csr")
     if not width:
         return np.array([], int)
     label = connected_components(graph, directed=False)[1][:width]
+    label[np.bincount(label)[label] < SMALL] = -1
     return np.unique(label, return_inverse=True)[1]
 
 

@@ -188,7 +188,7 @@ class Problem:
 
     # -- on the linopy model ------------------------------------------------------------------------------
 
-    def solve(self, gap: float) -> float:
+    def solve(self, gap: float, **options: float) -> float:
         """Least cost, US$; infinite where there is no plan."""
         logging.disable(logging.WARNING)
         try:
@@ -203,7 +203,7 @@ class Problem:
                 self._emissions()
                 self._rates()
                 self.model.add_objective(sum(self.terms[1:], self.terms[0]), overwrite=True)
-                options = {"output_flag": False, "mip_rel_gap": gap, "log_to_console": False}
+                options = {"output_flag": False, "mip_rel_gap": gap, "log_to_console": False, **options}
                 status, why = self.model.solve(solver_name="highs", io_api="direct", **options)
         finally:
             logging.disable(logging.NOTSET)
