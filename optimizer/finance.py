@@ -218,18 +218,6 @@ def nominal_rate(real: float, inflation: float) -> float:
     return (1 + real) * (1 + inflation) - 1
 
 
-def real_rate(nominal: float, inflation: float) -> float:
-    """Real rate of a nominal rate and inflation: ``(1 + nominal) / (1 + inflation) - 1``.
-
-    Examples
-    --------
-    >>> real_rate(0.875, 0.5)  # 1.875 / 1.5 - 1
-    0.25
-    """
-    _require(inflation > -1, "inflation", inflation, "must be > -1")
-    return (1 + nominal) / (1 + inflation) - 1
-
-
 def price_level(year: int, price_year: int, inflation: float) -> float:
     """Dollars of a year per dollar of the price year: ``(1 + inflation)**(year - price_year)``.
 
