@@ -5,7 +5,9 @@ its year:
 
 credit         investment credit on own plant in its year of service; production credits when they are earned
 depreciation   of own plant by MACRS with bonus, on its nominal cost less half the investment credit
-basis left     what is not written off when the horizon ends, deducted from the value left (a sale at that value)
+basis left     what is not written off when the horizon ends, deducted then
+value left     in own plant when the horizon ends, as the plan counts it (net of what credits and depreciation take off
+               the cost of new plant), taxed as income
 
 Operating costs, contributions and their gross-up are deducted when paid, as the plan assumes. Deductions are used in
 the year in which they arise; there is no recapture of credits, no state tax and no limit on losses.
@@ -33,7 +35,7 @@ class TaxItems:
     Attributes
     ----------
     value_left
-        Of own plant at the end of the horizon before taxes, real US$.
+        Of own plant at the end of the horizon before taxes and credits, real US$.
     credits
         Investment and production credits.
     depreciation
@@ -48,16 +50,16 @@ class TaxItems:
 def tax_items(plan: Plan) -> TaxItems:
     """Work out credits and depreciation of a plan in the cash view of capital."""
     books = Books(plan.instance, time_grid(plan.instance), clean_tables(plan.tables))
-    value_left, credits, depreciation = defaultdict[int, float](float), _production_credits(plan), _zero()
+    value_left, earned, depreciation = _zero(), _production_credits(plan), _zero()
     for build in (build for build in books.builds if build.resource.mode == "own"):
         value_left[books.horizon_end] += build.capex_usd * _share_left(books, build)
         share, nominal = _investment_credit(books, build), _nominal_cost(plan, books, build)
-        credits[build.year] += share * nominal
+        earned[build.year] += share * nominal
         technology = build.resource.technology
         written_off = depreciation_by_year(build.year, technology.macrs_years, technology.bonus_depreciation_share)
         for year, part in written_off.items():
             depreciation[min(year, books.horizon_end)] += part * nominal * (1 - share / 2)
-    return TaxItems(dict(value_left), dict(credits), dict(depreciation))
+    return TaxItems(dict(value_left), dict(earned), dict(depreciation))
 
 
 def _zero() -> defaultdict[int, float]:
@@ -66,12 +68,12 @@ def _zero() -> defaultdict[int, float]:
 
 def _production_credits(plan: Plan) -> defaultdict[int, float]:
     """Credits as paid: the plan counts them in dollars before tax."""
-    manifest, credits = plan.instance.manifest, _zero()
+    manifest, earned = plan.instance.manifest, _zero()
     rows = plan.cash_flow[plan.cash_flow["name"] == "production_tax_credits"]
     for year, usd in zip(rows["calendar_year"].astype(int), rows["usd"].astype(float), strict=True):
         level = price_level(year, manifest.price_year, manifest.finance.inflation)
-        credits[year] -= usd * (1 - manifest.finance.tax_rate) * level
-    return credits
+        earned[year] -= usd * (1 - manifest.finance.tax_rate) * level
+    return earned
 
 
 def _investment_credit(books: Books, build: Build) -> float:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import pandas as pd
 
 from optimizer.plan import Plan
+from optimizer.results import rows_of
 
 #: Cause -> components of the revenue requirement.
 COMPONENTS = {
@@ -43,17 +44,16 @@ def rate_bridge(plan: Plan) -> pd.DataFrame:
         ``<cause>_usd`` for each of ``STEPS``, all_causes_usd, with_project_cents_per_kwh.
     """
     found = plan.rates.reset_index(drop=True)
-    share = {(a.utility, a.customer_class, a.pool): a.share for a in plan.instance.cost_allocators}
-    added = plan.tables["revenue_requirement"].groupby(["utility", "year", "pool", "component"])["usd"].sum()
+    share = {(a.utility, a.customer_class, str(a.pool)): a.share for a in plan.instance.cost_allocators}
+    added: dict[tuple[str, int], list[tuple[str, str, float]]] = {}
+    for row in rows_of(plan.tables["revenue_requirement"]):
+        added.setdefault((row.utility, int(row.year)), []).append((row.pool, row.component, float(row.usd)))
     causes: dict[str, list[float]] = {f"{step}_usd": [] for step in COMPONENTS}
-    parts: dict[tuple[str, int], list[tuple[str, str, float]]] = {}
-    for (utility, year, pool, component), usd in added.items():  # type: ignore[misc]
-        parts.setdefault((utility, int(year)), []).append((pool, component, float(usd)))
-    for utility, customer_class, year in zip(found["utility"], found["customer_class"], found["year"], strict=True):
+    for row in rows_of(found):
+        costs = added.get((row.utility, int(row.year)), [])
+        paid = [(part, share.get((row.utility, row.customer_class, pool), 0.0) * usd) for pool, part, usd in costs]
         for step, components in COMPONENTS.items():
-            rows = parts.get((utility, int(year)), [])
-            paid = sum(share.get((utility, customer_class, g), 0.0) * usd for g, c, usd in rows if c in components)
-            causes[f"{step}_usd"].append(paid)
+            causes[f"{step}_usd"].append(sum((usd for part, usd in paid if part in components), 0.0))
     frame = found[["utility", "customer_class", "year", "sales_mwh"]].assign(
         without_project_cents_per_kwh=found["without_project_usd_per_mwh"] / 10,
         **causes,

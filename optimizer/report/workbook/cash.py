@@ -8,7 +8,7 @@ from optimizer.finance import nominal_rate
 from optimizer.periods import planning_years, years_represented
 from optimizer.plan import Plan
 from optimizer.report.after_tax import tax_items
-from optimizer.report.workbook.book import COLOURS, SMALL, Book, Line, Timeline
+from optimizer.report.workbook.book import COLOURS, MONEY, SMALL, Book, Line, Timeline
 from optimizer.report.workbook.figure import Figure, total
 from optimizer.returns import in_words, irrs, levelised_charge
 from optimizer.show import NOT_CASH
@@ -203,7 +203,7 @@ def after_tax(book: Book, plan: Plan, flow: CashFlow) -> BeforeAndAfter | None:
     other = [name for name in flow.lines if name not in (*CAPITAL, *NOT_CASH)]
 
     def amounts(by_year: dict[int, float], sign: float = 1.0) -> list[float]:
-        return [sign * by_year.get(year, 0.0) for year in flow.years]
+        return [sign * by_year.get(year, 0.0) + 0.0 for year in flow.years]
 
     running = lines.add(
         "operating costs, bills and contributions, less revenue",
@@ -211,10 +211,11 @@ def after_tax(book: Book, plan: Plan, flow: CashFlow) -> BeforeAndAfter | None:
         factors=factors,
     )
     own = lines.add("own plant", lambda j: flow.at("own_capital", j) * flow.level.at(j), factors=factors)
-    left = amounts(items.value_left, -1)
-    value_left = lines.add("value left in own plant", lambda j: flow.level.at(j) * left[j], factors=factors)
+    value_left = lines.add(
+        "value left in own plant", lambda j: flow.at("salvage", j) * flow.level.at(j), factors=factors
+    )
     credited, written_off = amounts(items.credits, -1), amounts(items.depreciation)
-    credits = lines.add("investment and production credits", lambda j: credited[j], factors=factors)
+    from_credits = lines.add("investment and production credits", lambda j: credited[j], factors=factors)
     depreciation = lines.add("depreciation and basis left (not cash)", lambda j: written_off[j], factors=factors)
     deducted = lines.add(
         "deductions less value left (not cash)",
@@ -224,15 +225,21 @@ def after_tax(book: Book, plan: Plan, flow: CashFlow) -> BeforeAndAfter | None:
     saved = lines.add(
         "income tax saved", lambda j: Figure(-1.0, "-1") * flow.given.tax_rate * deducted.at(j), factors=factors
     )
-    cash = [running, own, value_left, credits, saved]
+    cash = [running, own, value_left, from_credits, saved]
     nominal = lines.add("cash after tax", lambda j: total([line.at(j) for line in cash]), bold=True, factors=factors)
     lines.gap()
     after = lines.add("after tax, real US$", lambda j: nominal.at(j) / flow.level.at(j), factors=flow.factors)
+    left = amounts(items.value_left, -1)
     before = lines.add(
         "before taxes and credits, real US$",
-        lambda j: total([line.at(j) for line in cash[:3]]) / flow.level.at(j),
+        lambda j: (running.at(j) + own.at(j)) / flow.level.at(j) + left[j],
         factors=flow.factors,
     )
+    lines.gap()
+    counted = flow.cash_npv * (Figure(1.0, "1") - flow.given.tax_rate)
+    lines.row += 1
+    book.put(sheet, lines.row, 0, "for comparison: (1 - tax rate) x NPV as the plan counts it", book.note)
+    book.put(sheet, lines.row, 1, counted, book.number(MONEY))
     return BeforeAndAfter(
         before, after, lines.present_value(before, flow.factors), lines.present_value(after, flow.factors)
     )
@@ -291,7 +298,7 @@ def _rates_of_return(book: Book, sheet: object, flow: CashFlow, lines: Timeline,
     for row, label in enumerate(labels, start=6):
         book.put(sheet, row, 0, label)
     for column, line in enumerate((before, after), start=1):
-        book.put(sheet, 6, column, lines.present_value(line, flow.factors), book.number("#,##0;[Red]-#,##0"))
+        book.put(sheet, 6, column, lines.present_value(line, flow.factors).rounded(2), book.number(MONEY))
         found = irrs(line.values)
         inflation = flow.given.inflation
         if len(found) == 1:

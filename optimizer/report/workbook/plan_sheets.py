@@ -142,8 +142,8 @@ def costs(book: Book, plan: Plan, paid_to: list[str]) -> SheetTable:
 def bills(book: Book, plan: Plan) -> SheetTable:
     """What campuses pay their utilities, and how much of it local customers are credited; a chart by year."""
     credited: dict[str, float] = {}
-    for row in plan.instance.customer_classes:
-        credited[row.utility] = credited.get(row.utility, 0.0) + row.bill_credit_share
+    for one in plan.instance.customer_classes:
+        credited[one.utility] = credited.get(one.utility, 0.0) + one.bill_credit_share
     frame = plan.tables["bills"]
     share = [credited.get(str(utility), 0.0) for utility in frame["utility"]]
     frame = frame.assign(credited_share=share, credited_usd=frame["total_usd"].astype(float) * share)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
@@ -40,24 +40,28 @@ def scenario_comparison(book: Book, plans: Mapping[str, Plan], flow: CashFlow) -
 
 def _headline(book: Book, sheet: object, plans: Mapping[str, Plan]) -> int:
     """What each plan comes to; the last row written."""
-    rows: list[tuple[str, str, list[object]]] = [
+    rows: list[tuple[str, str, Sequence[object]]] = [
         ("status", "General", [plan.status for plan in plans.values()]),
         ("cost, present value, US$", MONEY, [plan.objective_usd for plan in plans.values()]),
         ("no plan costs less than, US$", MONEY, [plan.bound_usd for plan in plans.values()]),
-        ("make-whole, sum over planning years, US$", MONEY, [float(p.tables["make_whole"]["usd"].sum()) for p in plans.values()]),
+        ("make-whole, sum over planning years, US$", MONEY, [_sum(p, "make_whole", "usd") for p in plans.values()]),
         ("highest change of a local rate, cents/kWh", SMALL, [_highest(plan) for plan in plans.values()]),
         *(
             (f"capital paid as {mode}, US$", MONEY, [_capital(plan, mode) for plan in plans.values()])
             for mode in FUNDING_MODES
         ),
-        ("capacity funded, MW", "#,##0.0", [float(plan.allocation["mw"].sum()) for plan in plans.values()]),
-        ("emissions, sum over planning years, t CO2", MONEY, [float(p.tables["emissions"]["t"].sum()) for p in plans.values()]),
+        ("capacity funded, MW", "#,##0.0", [_sum(plan, "allocation", "mw") for plan in plans.values()]),
+        ("emissions, sum over planning years, t CO2", MONEY, [_sum(p, "emissions", "t") for p in plans.values()]),
     ]  # fmt: skip
     for row, (name, style, values) in enumerate(rows, start=4):
         book.put(sheet, row, 0, name)
         for column, value in enumerate(values, start=1):
             book.put(sheet, row, column, value, book.number(style))
     return 3 + len(rows)
+
+
+def _sum(plan: Plan, table: str, column: str) -> float:
+    return float(plan.tables[table][column].sum())
 
 
 def _highest(plan: Plan) -> float:
@@ -119,10 +123,9 @@ def _choice(book: Book, sheet: object, plans: Mapping[str, Plan], flow: CashFlow
             bold=True, factors=flow.factors,
         )  # fmt: skip
         found.append((name, saved))
-    row = lines.row + 2
-    book.heads(sheet, row, 0, ["first run instead of", "NPV, real US$", "IRR, real", "every IRR, real"])
-    for row, (name, saved) in enumerate(found, start=row + 1):
-        rates = irrs(saved.values)
+    book.heads(sheet, lines.row + 2, 0, ["first run instead of", "NPV, real US$", "IRR, real", "every IRR, real"])
+    for number, (name, saved) in enumerate(found, start=1):
+        row, rates = lines.row + 2 + number, irrs(saved.values)
         book.put(sheet, row, 0, name)
         book.put(sheet, row, 1, saved.times(flow.factors), book.number(MONEY))
         if len(rates) == 1:

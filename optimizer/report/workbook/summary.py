@@ -25,7 +25,6 @@ def headline_note(plan: Plan) -> str:
 def summary(book: Book, sheet: Any, plan: Plan, flow: CashFlow, cash: BeforeAndAfter | None, failed: Figure) -> None:
     """What a reader looks for first, and two charts."""
     money, rate = book.number(MONEY), book.number("#,##0.00")
-    unit = lambda usd: usd / flow.discounted_mwh if flow.discounted_mwh.value > 0 else None  # noqa: E731
     gap = plan.gap if math.isfinite(plan.gap) else "unknown"
     rows: list[tuple[str, Any, Any, str]] = [
         ("status", plan.status, None, status_meaning(plan)),
@@ -36,11 +35,11 @@ def summary(book: Book, sheet: Any, plan: Plan, flow: CashFlow, cash: BeforeAndA
         ("NPV of cash, nominal, US$", flow.nominal_npv, money, "penalties left out; US$ of the base year"),
         (
             "cost per MWh delivered, US$/MWh",
-            unit(flow.cash_npv),
+            _per_mwh(flow, flow.cash_npv),
             rate,
             "levelised, as the plan counts it, no penalties",
         ),
-        *(_after_tax_rows(book, cash, unit) if cash else ()),
+        *_after_tax_rows(book, flow, cash),
         ("price of the pledge, US$", *_price_of_pledge(book, plan)),
         ("pledge", pledge(plan) if len(plan.rates) else "no local customers in this instance", None, ""),
         ("checks that are not 0", failed, book.number("0"), "see the sheet Checks"),
@@ -55,13 +54,25 @@ def summary(book: Book, sheet: Any, plan: Plan, flow: CashFlow, cash: BeforeAndA
     _charts(book, sheet, flow, 5 + len(rows))
 
 
-def _after_tax_rows(book: Book, cash: BeforeAndAfter, unit: Any) -> tuple[tuple[str, Any, Any, str], ...]:
+def _per_mwh(flow: CashFlow, usd: Figure) -> Figure | None:
+    """Levelised; None where nothing is delivered."""
+    return usd / flow.discounted_mwh if flow.discounted_mwh.value > 0 else None
+
+
+def _after_tax_rows(book: Book, flow: CashFlow, cash: BeforeAndAfter | None) -> list[tuple[str, Any, Any, str]]:
+    if cash is None:
+        return []
     money, rate = book.number(MONEY), book.number("#,##0.00")
-    return (
+    return [
         ("NPV of cash before taxes and credits, real, US$", cash.before_npv, money, "see After tax"),
         ("NPV of cash after tax, real, US$", cash.after_npv, money, "taxes and credits in their own years"),
-        ("cost per MWh before taxes and credits, US$/MWh", unit(cash.before_npv), rate, "levelised; see Return"),
-    )
+        (
+            "cost per MWh before taxes and credits, US$/MWh",
+            _per_mwh(flow, cash.before_npv),
+            rate,
+            "levelised; see Return",
+        ),
+    ]
 
 
 def _price_of_pledge(book: Book, plan: Plan) -> tuple[Any, Any, str]:
@@ -119,7 +130,7 @@ def _money_checks(
     tie_break = costs.total("present_value_usd", name="tie_break")
     finance, manifest = plan.instance.manifest.finance, plan.instance.manifest
     level = (1 + finance.inflation) ** (manifest.base_year - manifest.price_year)
-    given = flow.given
+    given, taxed = flow.given, costs.total("usd", name="contribution_gross_up")
     growth = f"(1+{given.inflation.formula})^({given.base_year.formula}-{given.price_year.formula})"
     found: list[Check] = [
         ("costs add up to the cost of the plan", costs.total("present_value_usd") - cost, 0),
@@ -128,7 +139,7 @@ def _money_checks(
          flow.nominal_npv - flow.cash_npv * Figure(level, growth), 0),
         ("sources are uses", funds[0] - funds[1], 0),
         ("investment plan is the sum of sources, less the tax on contributions",
-         tables["Investment plan"].total("capital_usd") + costs.total("usd", name="contribution_gross_up") - funds[0], 0),
+         tables["Investment plan"].total("capital_usd") + taxed - funds[0], 0),
     ]  # fmt: skip
     if cash is not None and not finance.tax_view:
         found.append(("without a tax view, cash before tax is the plan's", cash.before_npv - flow.cash_npv, 0))
