@@ -41,7 +41,7 @@ def rate_bridge(plan: Plan) -> pd.DataFrame:
     -------
     pandas.DataFrame
         One row a class and year: utility, customer_class, year, sales_mwh, without_project_cents_per_kwh, a column
-        ``<cause>_usd`` for each of ``STEPS``, all_causes_usd, with_project_cents_per_kwh.
+        ``<cause>_usd`` for each of ``STEPS``, all_causes_usd (to the cent), with_project_cents_per_kwh.
     """
     found = plan.rates.reset_index(drop=True)
     share = {(a.utility, a.customer_class, str(a.pool)): a.share for a in plan.instance.cost_allocators}
@@ -59,6 +59,6 @@ def rate_bridge(plan: Plan) -> pd.DataFrame:
         **causes,
         **{f"{step}_usd": found[column] for step, column in DIRECT.items()},
     )
-    total = frame[[f"{step}_usd" for step in STEPS]].sum(axis=1)
+    total = frame[[f"{step}_usd" for step in STEPS]].sum(axis=1).round(2) + 0.0
     rate = frame["without_project_cents_per_kwh"] + total / frame["sales_mwh"] / 10
     return frame.assign(all_causes_usd=total, with_project_cents_per_kwh=rate)

@@ -47,7 +47,7 @@ def write_workbook(
     funds = plan_sheets.sources_and_uses(book, plan, funded, costs)
     flow = cash_flow(book, plan)
     cash = after_tax(book, plan, flow)
-    returns(book, plan, flow, cash, charge_usd_per_mwh)
+    returned = returns(book, plan, flow, cash, charge_usd_per_mwh)
     rate_sheets.rates(book, plan)
     rate_sheets.bridge(book, plan)
     _payments(book, plan)
@@ -59,7 +59,7 @@ def write_workbook(
         scenario_comparison(book, {name: plan, **others}, flow)
     failed = checks(book, plan, flow, funds, ledger, cash)
     manifest(book, plan)
-    summary(book, front, plan, flow, cash, failed)
+    summary(book, front, plan, flow, cash, returned, failed)
     book.book.close()
 
 

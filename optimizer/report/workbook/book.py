@@ -33,6 +33,9 @@ UNITS = {
     "t": ("t CO2", "#,##0"),
 }
 
+#: The same for columns without a unit, by the end of their name.
+PLAIN = {"year": "0", "blocks": "#,##0.00", "share": "0.0%"}
+
 
 def heading(column: str) -> str:
     """Heading of a column: its name in words, and its unit.
@@ -54,11 +57,11 @@ def number_format(column: str) -> str:
 
     Examples
     --------
-    >>> number_format("capex_usd"), number_format("year")
-    ('#,##0;[Red]-#,##0', '0')
+    >>> number_format("capex_usd"), number_format("year"), number_format("option")
+    ('#,##0;[Red]-#,##0', '0', 'General')
     """
     unit = _unit(column)
-    return UNITS[unit][1] if unit else "0" if column.endswith("year") else "General"
+    return UNITS[unit][1] if unit else next((f for end, f in PLAIN.items() if column.endswith(end)), "General")
 
 
 def _unit(column: str) -> str | None:
@@ -153,7 +156,8 @@ class Book(SafeBook):
         return Figure(0.0, cell)
 
     def heads(self, sheet: Any, row: int, column: int, names: Sequence[str | int]) -> None:
-        """Headings side by side: years are numbers."""
+        """Headings side by side, in a row high enough for them: years are numbers."""
+        sheet.set_row(row, 48 if row == HEAD else 32)
         for place, name in enumerate(names, column):
             self.put(sheet, row, place, name, self.head)
 
@@ -178,7 +182,7 @@ class Book(SafeBook):
         places = {column: position for position, column in enumerate(frame.columns)}
         values = frame.astype(object).where(frame.notna(), None)
         for column, position in places.items():
-            style = self.number(number_format(column))
+            style = self._column_style(column)
             longest = max((len(str(v)) for v in values[column] if isinstance(v, str)), default=0)
             sheet.set_column(position, position, max(13, min(34, longest + 2)))
             for row, value in enumerate(values[column], TOP):
@@ -189,10 +193,17 @@ class Book(SafeBook):
             self._as_table(sheet, name, frame)
         else:
             self.heads(sheet, HEAD, 0, [heading(column) for column in frame.columns])
-        sheet.set_row(HEAD, 32)
+        sheet.set_row(HEAD, 48)
         sheet.freeze_panes(TOP, 0)
+        sheet.repeat_rows(HEAD)
         self.tables[name] = SheetTable(name, frame)
         return sheet, self.tables[name]
+
+    def _column_style(self, column: str) -> Any:
+        """Figures by their unit, years in the middle, text a little away from figures before it."""
+        shown = number_format(column)
+        looks: dict[str, dict[str, Any]] = {"0": {"align": "center"}, "General": {"indent": 1}}
+        return self.format(num_format=shown, **looks.get(shown, {}))
 
     def _as_table(self, sheet: Any, name: str, frame: pd.DataFrame) -> None:
         columns = [{"header": heading(column), "header_format": self.head} for column in frame.columns]
@@ -206,7 +217,10 @@ class Book(SafeBook):
         chart.set_title({"name": title, "name_font": {"size": 12}, "overlay": False})
         values, names = ("x", "y") if kind == "bar" else ("y", "x")
         axes = {"x": chart.set_x_axis, "y": chart.set_y_axis}
-        axes[values]({"name": unit, "major_gridlines": {"visible": True, "line": {"color": "#D9D9D9"}}})
+        low: dict[str, Any] = (
+            {"label_position": "high"} if kind == "bar" else {}
+        )  # the axis of a bar chart is turned round
+        axes[values]({"name": unit, **low, "major_gridlines": {"visible": True, "line": {"color": "#D9D9D9"}}})
         axes[names]({"label_position": "low", **({"reverse": True} if kind == "bar" else {})})
         chart.set_legend({"position": "bottom"})
         chart.set_size({"width": 760, "height": height})

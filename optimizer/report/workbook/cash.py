@@ -251,7 +251,16 @@ def _not_in_annuity_view(book: Book, name: str, title: str) -> None:
     book.sheet(name, title, f"{why} {fix}")
 
 
-def returns(book: Book, plan: Plan, flow: CashFlow, cash: BeforeAndAfter | None, charge: float | None) -> None:
+@dataclass(frozen=True)
+class Return:
+    """A charge for energy, and what it returns: real IRR, or in words where there are none or several."""
+
+    charge: Figure
+    before: Figure | str
+    after: Figure | str
+
+
+def returns(book: Book, plan: Plan, flow: CashFlow, cash: BeforeAndAfter | None, charge: float | None) -> Return | None:
     """Write the sheet Return: what a charge on every MWh delivered returns, and the charge that each return needs.
 
     A plan of costs has no return of its own. Charged for, it has: that is what a lender or a tenant asks about.
@@ -259,10 +268,10 @@ def returns(book: Book, plan: Plan, flow: CashFlow, cash: BeforeAndAfter | None,
     title = "What a charge for energy returns"
     if cash is None:
         _not_in_annuity_view(book, "Return", title)
-        return
+        return None
     if flow.discounted_mwh.value <= 0:
         book.sheet("Return", title, "Not worked out: no energy is delivered, so there is nothing to charge for.")
-        return
+        return None
     note = "The campuses pay the sponsor a charge on every MWh delivered, constant in real US$. Received is positive."
     sheet = book.sheet("Return", title, note)
     real = f"real US$ of {plan.instance.manifest.price_year}"
@@ -282,8 +291,9 @@ def returns(book: Book, plan: Plan, flow: CashFlow, cash: BeforeAndAfter | None,
         bold=True,
         factors=flow.factors,
     )
-    _rates_of_return(book, sheet, flow, lines, before, after)
+    found = _rates_of_return(book, sheet, flow, lines, before, after)
     _charges(book, sheet, flow, cash, lines.row + 3)
+    return Return(asked, *found)
 
 
 def _needed(cost: Line, flow: CashFlow, rate: float) -> float:
@@ -291,8 +301,11 @@ def _needed(cost: Line, flow: CashFlow, rate: float) -> float:
     return levelised_charge(by_year[0], by_year[1], int(flow.given.base_year.value), rate)
 
 
-def _rates_of_return(book: Book, sheet: object, flow: CashFlow, lines: Timeline, before: Line, after: Line) -> None:
-    """NPV and IRR of the net cash, real and nominal; every IRR there is, in words."""
+def _rates_of_return(
+    book: Book, sheet: object, flow: CashFlow, lines: Timeline, before: Line, after: Line
+) -> list[Figure | str]:
+    """NPV and IRR of the net cash, real and nominal; every IRR there is, in words. The real IRR, before and after."""
+    answers: list[Figure | str] = []
     book.heads(sheet, 5, 0, ["", "before tax", "after tax"])
     labels = ("NPV, real US$", "IRR, real", "IRR, nominal", "every IRR, real, as first written", "every IRR, nominal")
     for row, label in enumerate(labels, start=6):
@@ -300,17 +313,20 @@ def _rates_of_return(book: Book, sheet: object, flow: CashFlow, lines: Timeline,
     for column, line in enumerate((before, after), start=1):
         book.put(sheet, 6, column, lines.present_value(line, flow.factors).rounded(2), book.number(MONEY))
         found = irrs(line.values)
+        answers.append(in_words(found))
         inflation = flow.given.inflation
         if len(found) == 1:
-            cell = book.put(sheet, 7, column, Figure(found[0], f"IRR({line.cells})"), book.number(RATE))
+            answers[-1] = cell = book.put(sheet, 7, column, Figure(found[0], f"IRR({line.cells})"), book.number(RATE))
             both = Figure(
                 nominal_rate(found[0], inflation.value), f"(1+{cell.formula})*(1+{inflation.formula})-1", whole=False
             )
             book.put(sheet, 8, column, both, book.number(RATE))
-        book.put(sheet, 9, column, in_words(found))
-        book.put(sheet, 10, column, in_words([nominal_rate(rate, inflation.value) for rate in found]))
+        right = book.format(align="right")
+        book.put(sheet, 9, column, in_words(found), right)
+        book.put(sheet, 10, column, in_words([nominal_rate(rate, inflation.value) for rate in found]), right)
     text = "IRRs in words are those of the charge first written; where there are none or several, the NPV decides."
     book.put(sheet, 11, 0, text, book.note)
+    return answers
 
 
 def _charges(book: Book, sheet: object, flow: CashFlow, cash: BeforeAndAfter, top: int) -> None:

@@ -75,6 +75,7 @@ def payers_and_recipients(book: Book) -> Ledger:
          "difference_usd": "{paid_usd}-{received_usd}"},
     )  # fmt: skip
     sheet.set_column(0, 0, 50)
+    sheet.set_column(1, 2 + len(PARTIES), 21)
     return _matrix(book, sheet, table)
 
 

@@ -34,24 +34,35 @@ def investment_plan(book: Book, plan: Plan) -> SheetTable:
 
 def _by_technology(book: Book, plan: Plan, sheet: Any, table: SheetTable) -> None:
     """MW entering service by technology and year, beside the table."""
-    left, years = len(table.frame.columns) + 1, planning_years(plan.instance.manifest)
-    names = list(dict.fromkeys(table.frame["technology"]))
+    left, years, names = _beside(plan, table)
     book.heads(sheet, 3, left, ["MW by technology", *years])
     sheet.set_column(left, left, 30)
-    chart = book.chart("column", "Capacity entering service", "MW", subtype="stacked")
     for row, name in enumerate(names, start=4):
         cell = book.put(sheet, row, left, name)
         for column, year in enumerate(years, start=left + 1):
             mw = table.total_named("mw", "technology", name, cell.formula, year=year)
             book.put(sheet, row, column, mw, book.number("#,##0.0"))
-        end = left + len(years)
-        chart.add_series(
-            {"name": [sheet.get_name(), row, left], "categories": [sheet.get_name(), 3, left + 1, 3, end],
-             "values": [sheet.get_name(), row, left + 1, row, end],
-             "fill": {"color": COLOURS[(row - 4) % len(COLOURS)]}, "gap": 50}
-        )  # fmt: skip
     if names:
-        sheet.insert_chart(5 + len(names), left, chart)
+        sheet.insert_chart(5 + len(names), left, capacity_chart(book, plan, table))
+
+
+def _beside(plan: Plan, table: SheetTable) -> tuple[int, tuple[int, ...], list[str]]:
+    """First column, years and technologies of what stands beside the investment plan."""
+    names = list(dict.fromkeys(table.frame["technology"]))
+    return len(table.frame.columns) + 1, planning_years(plan.instance.manifest), names
+
+
+def capacity_chart(book: Book, plan: Plan, table: SheetTable) -> Any:
+    """Capacity entering service by technology and year."""
+    left, years, names = _beside(plan, table)
+    chart = book.chart("column", "Capacity entering service", "MW", subtype="stacked", height=400)
+    for number, row in enumerate(range(4, 4 + len(names))):
+        chart.add_series(
+            {"name": [table.sheet, row, left], "categories": [table.sheet, 3, left + 1, 3, left + len(years)],
+             "values": [table.sheet, row, left + 1, row, left + len(years)], "gap": 50,
+             "fill": {"color": COLOURS[number % len(COLOURS)]}}
+        )  # fmt: skip
+    return chart
 
 
 def sources_and_uses(book: Book, plan: Plan, funded: SheetTable, costs: SheetTable) -> tuple[Figure, Figure]:
@@ -71,14 +82,14 @@ def sources_and_uses(book: Book, plan: Plan, funded: SheetTable, costs: SheetTab
     ]
     names = list(dict.fromkeys(funded.frame["technology"]))
     ends = [_column_of_sums(book, sheet, 0, "source", sources)]
-    cells = {name: book.put(sheet, row, 3, name).formula for row, name in enumerate(names, start=4)}
+    cells = {name: book.put(sheet, row, 4, name).formula for row, name in enumerate(names, start=4)}
     uses = [(name, funded.total_named("capital_usd", "technology", name, cells[name])) for name in names]
-    ends.append(_column_of_sums(book, sheet, 3, "use", [*uses, ("tax on contributions", taxed)]))
+    ends.append(_column_of_sums(book, sheet, 4, "use", [*uses, ("tax on contributions", taxed)]))
     _capital_by_year(book, plan, sheet, funded, max(len(names), 4) + 8)
     sheet.set_column(0, 0, 52)
-    sheet.set_column(1, 1, 20)
-    sheet.set_column(3, 3, 34)
-    sheet.set_column(4, 20, 16)
+    sheet.set_column(1, 3, 20)
+    sheet.set_column(4, 4, 34)
+    sheet.set_column(5, 5, 20)
     return ends[0], ends[1]
 
 

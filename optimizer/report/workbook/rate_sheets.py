@@ -12,6 +12,8 @@ from optimizer.report.bridge import STEPS, rate_bridge
 from optimizer.report.workbook.book import COLOURS, SMALL, Book, SheetTable
 from optimizer.report.workbook.figure import Figure
 
+#: A change of a class's cost below this is the solver's rounding, US$ a year.
+NOISE_USD = 0.01
 #: What the colours of the bridge's chart mean.
 UP, DOWN, WHOLE = COLOURS[5], COLOURS[2], COLOURS[0]
 
@@ -21,7 +23,10 @@ def rates(book: Book, plan: Plan) -> SheetTable:
     kwh = {(row.utility, row.customer_class): row.typical_monthly_kwh for row in plan.instance.customer_classes}
     found = plan.rates
     use = [kwh[key] for key in zip(found["utility"], found["customer_class"], strict=True)]
-    without, with_project = found["without_project_usd_per_mwh"] / 10, found["with_project_usd_per_mwh"] / 10
+    without, local = found["without_project_usd_per_mwh"] / 10, found["local_cost_change_usd"]
+    local = local.where(local.abs() >= NOISE_USD, 0.0)
+    change = local / found["sales_mwh"] / 10
+    with_project = without + change
     frame = pd.DataFrame(
         {
             "utility": found["utility"],
@@ -29,16 +34,16 @@ def rates(book: Book, plan: Plan) -> SheetTable:
             "year": found["year"].astype(int),
             "without_project_cents_per_kwh": without,
             "with_project_cents_per_kwh": with_project,
-            "change_cents_per_kwh": found["change_cents_per_kwh"],
+            "change_cents_per_kwh": change,
             "cap_on_change_cents_per_kwh": found["cap_cents_per_kwh"],
-            "headroom_cents_per_kwh": found["headroom_cents_per_kwh"],
+            "headroom_cents_per_kwh": found["cap_cents_per_kwh"] - change,
             "at_the_cap": ["yes" if binding else "" for binding in found["binding"].astype(bool)],
             "typical_use_kwh": use,
             "typical_bill_without_usd_per_month": without * use / 100,
             "typical_bill_with_usd_per_month": with_project * use / 100,
-            "change_of_bill_usd_per_month": found["typical_bill_change_usd_per_month"],
+            "change_of_bill_usd_per_month": change * use / 100,
             "sales_mwh": found["sales_mwh"],
-            "local_cost_change_usd": found["local_cost_change_usd"],
+            "local_cost_change_usd": local,
         }
     )
     formulas = {
@@ -83,7 +88,7 @@ def bridge(book: Book, plan: Plan) -> SheetTable:
     steps = [f"{step}_usd" for step in STEPS]
     terms = "+".join(f"{{{step}}}" for step in steps)
     formulas = {
-        "all_causes_usd": terms,
+        "all_causes_usd": f"ROUND({terms},2)",
         "with_project_cents_per_kwh": "{without_project_cents_per_kwh}+{all_causes_usd}/{sales_mwh}/10",
     }
     note = (

@@ -7,9 +7,10 @@ from typing import Any
 
 from optimizer.plan import Plan
 from optimizer.report.workbook.book import COLOURS, MONEY, Book, SheetTable
-from optimizer.report.workbook.cash import BeforeAndAfter, CashFlow
+from optimizer.report.workbook.cash import BeforeAndAfter, CashFlow, Return
 from optimizer.report.workbook.figure import Figure
 from optimizer.report.workbook.ledger import Ledger
+from optimizer.report.workbook.plan_sheets import capacity_chart
 from optimizer.show import pledge, status_meaning
 
 
@@ -22,7 +23,15 @@ def headline_note(plan: Plan) -> str:
     )
 
 
-def summary(book: Book, sheet: Any, plan: Plan, flow: CashFlow, cash: BeforeAndAfter | None, failed: Figure) -> None:
+def summary(
+    book: Book,
+    sheet: Any,
+    plan: Plan,
+    flow: CashFlow,
+    cash: BeforeAndAfter | None,
+    returned: Return | None,
+    failed: Figure,
+) -> None:
     """What a reader looks for first, and two charts."""
     money, rate = book.number(MONEY), book.number("#,##0.00")
     gap = plan.gap if math.isfinite(plan.gap) else "unknown"
@@ -40,18 +49,19 @@ def summary(book: Book, sheet: Any, plan: Plan, flow: CashFlow, cash: BeforeAndA
             "levelised, as the plan counts it, no penalties",
         ),
         *_after_tax_rows(book, flow, cash),
+        *_return_rows(book, returned),
         ("price of the pledge, US$", *_price_of_pledge(book, plan)),
-        ("pledge", pledge(plan) if len(plan.rates) else "no local customers in this instance", None, ""),
+        ("pledge", *_pledge(plan)),
         ("checks that are not 0", failed, book.number("0"), "see the sheet Checks"),
     ]
     for row, (name, value, style, note) in enumerate(rows, start=3):
         book.put(sheet, row, 0, name, book.bold)
-        book.put(sheet, row, 1, value, style)
-        book.put(sheet, row, 2, note, book.note)
+        book.put(sheet, row, 1, value, style or book.format(align="right"))
+        book.put(sheet, row, 2, note, book.format(italic=True, font_color="#595959", indent=1))
     sheet.set_column(0, 0, 44)
     sheet.set_column(1, 1, 24)
     sheet.set_column(2, 2, 70)
-    _charts(book, sheet, flow, 5 + len(rows))
+    _charts(book, sheet, plan, flow, 5 + len(rows))
 
 
 def _per_mwh(flow: CashFlow, usd: Figure) -> Figure | None:
@@ -75,6 +85,25 @@ def _after_tax_rows(book: Book, flow: CashFlow, cash: BeforeAndAfter | None) -> 
     ]
 
 
+def _return_rows(book: Book, returned: Return | None) -> list[tuple[str, Any, Any, str]]:
+    if returned is None:
+        return []
+    style = book.format(num_format="0.00%", align="right")
+    note = "in the sheet Return type another charge, or write with --charge"
+    return [
+        ("charge to the campuses, US$/MWh", returned.charge, book.number("#,##0.00"), note),
+        ("IRR at this charge, real, before tax", returned.before, style, "a plan of costs alone has no return"),
+        ("IRR at this charge, real, after tax", returned.after, style, "every IRR there is: see Return"),
+    ]
+
+
+def _pledge(plan: Plan) -> tuple[str, Any, str]:
+    if plan.rates.empty:
+        return "", None, "no local customers in this instance"
+    verdict, why = pledge(plan).removeprefix("Pledge: ").split(".", 1)
+    return verdict, None, why.strip()
+
+
 def _price_of_pledge(book: Book, plan: Plan) -> tuple[Any, Any, str]:
     price = plan.manifest.get("price_of_pledge")
     if not price:
@@ -83,8 +112,8 @@ def _price_of_pledge(book: Book, plan: Plan) -> tuple[Any, Any, str]:
     return price["usd"], book.number(MONEY), limits
 
 
-def _charts(book: Book, sheet: Any, flow: CashFlow, top: int) -> None:
-    """Cash by year, and cost by name."""
+def _charts(book: Book, sheet: Any, plan: Plan, flow: CashFlow, top: int) -> None:
+    """Cash by year, and what enters service."""
     chart = book.chart("column", "Cash of the sponsor by year", "million US$, real")
     chart.set_y_axis({"name": "million US$, real", "num_format": "#,##0,,;-#,##0,,"})
     chart.add_series(
@@ -93,6 +122,8 @@ def _charts(book: Book, sheet: Any, flow: CashFlow, top: int) -> None:
     )  # fmt: skip
     chart.set_legend({"none": True})
     sheet.insert_chart(top, 0, chart)
+    if len(plan.allocation):
+        sheet.insert_chart(top + 18, 0, capacity_chart(book, plan, book.tables["Investment plan"]))
 
 
 def checks(
