@@ -258,6 +258,7 @@ class Return:
     charge: Figure
     before: Figure | str
     after: Figure | str
+    nothing_left: Figure | str
 
 
 def returns(book: Book, plan: Plan, flow: CashFlow, cash: BeforeAndAfter | None, charge: float | None) -> Return | None:
@@ -291,7 +292,13 @@ def returns(book: Book, plan: Plan, flow: CashFlow, cash: BeforeAndAfter | None,
         bold=True,
         factors=flow.factors,
     )
-    found = _rates_of_return(book, sheet, flow, lines, before, after)
+    nothing_left = lines.add(
+        "net cash after tax, plant worth nothing at the end",
+        lambda j: after.at(j) + flow.at("salvage", j) * (Figure(1.0, "1") - flow.given.tax_rate),
+        bold=True,
+        factors=flow.factors,
+    )
+    found = _rates_of_return(book, sheet, flow, lines, (before, after, nothing_left))
     _charges(book, sheet, flow, cash, lines.row + 3)
     return Return(asked, *found)
 
@@ -302,15 +309,15 @@ def _needed(cost: Line, flow: CashFlow, rate: float) -> float:
 
 
 def _rates_of_return(
-    book: Book, sheet: object, flow: CashFlow, lines: Timeline, before: Line, after: Line
+    book: Book, sheet: object, flow: CashFlow, lines: Timeline, nets: tuple[Line, ...]
 ) -> list[Figure | str]:
-    """NPV and IRR of the net cash, real and nominal; every IRR there is, in words. The real IRR, before and after."""
+    """NPV and IRR of lines of net cash, real and nominal; every IRR there is, in words. The real IRRs."""
     answers: list[Figure | str] = []
-    book.heads(sheet, 5, 0, ["", "before tax", "after tax"])
+    book.heads(sheet, 5, 0, ["", "before tax", "after tax", "after tax, nothing left"])
     labels = ("NPV, real US$", "IRR, real", "IRR, nominal", "every IRR, real, as first written", "every IRR, nominal")
     for row, label in enumerate(labels, start=6):
         book.put(sheet, row, 0, label)
-    for column, line in enumerate((before, after), start=1):
+    for column, line in enumerate(nets, start=1):
         book.put(sheet, 6, column, lines.present_value(line, flow.factors).rounded(2), book.number(MONEY))
         found = irrs(line.values)
         answers.append(in_words(found))

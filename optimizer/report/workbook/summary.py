@@ -94,6 +94,7 @@ def _return_rows(book: Book, returned: Return | None) -> list[tuple[str, Any, An
         ("charge to the campuses, US$/MWh", returned.charge, book.number("#,##0.00"), note),
         ("IRR at this charge, real, before tax", returned.before, style, "a plan of costs alone has no return"),
         ("IRR at this charge, real, after tax", returned.after, style, "every IRR there is: see Return"),
+        ("the same, plant worth nothing at the end", returned.nothing_left, style, "how much rests on salvage"),
     ]
 
 
