@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import openpyxl
+import pandas as pd
 import pytest
 import xlsxwriter
 from small_instance import small_instance_folder
@@ -251,6 +252,21 @@ def test_return_of_choosing_one_plan_instead_of_another(tmp_path: Path) -> None:
     # 15 M$ less 4.38 M$ saved in 2026, 4.38 in 2027, 8/10 of 15 M$ left: 12 x^2 + 4.38 x = 10.62, x = 0.775783
     assert rows["saved against buy"][1:4] == pytest.approx((-10.62e6, 4.38e6, 12e6))
     assert rows["buy"][:3] == (pytest.approx(5.76e6), pytest.approx(0.289020, abs=1e-6), "28.90 %")
+
+
+def test_several_returns_are_all_told(tmp_path: Path) -> None:
+    with_it = solved(toy(plant("turbine", capex_usd_per_kw=1500.0), years=(2026, 2027)))
+    own = with_it.cash_flow.groupby("calendar_year")["usd"].sum()
+    saved = pd.Series({2026: -1600.0, 2027: 10_000.0, 2028: -10_000.0})  # the textbook mine: 25 and 400 %
+    cash = (own + saved).rename("usd").rename_axis("calendar_year").reset_index().assign(name="fuel")
+    mine = replace(with_it, tables={**with_it.tables, "cash_flow": cash[["calendar_year", "name", "usd"]]})
+    sheet = written(with_it, tmp_path, others={"mine": mine})["Scenario comparison"]
+    row = next(row for row in sheet.iter_rows(min_row=50, values_only=True) if row[0] == "mine")
+    assert row[2:4] == (None, "several IRRs: 25.00 %, 400.00 %; the NPV decides")
+
+
+def test_plans_in_other_money_are_not_compared(tmp_path: Path) -> None:
+    with_it = solved(toy(plant("turbine", capex_usd_per_kw=1500.0), years=(2026, 2027)))
     dear = solved(apply_overrides(with_it.instance, ["finance.discount_rate=0.1"]))
     sheet = written(with_it, tmp_path, others={"dear": dear})["Scenario comparison"]
     notes = [row[0] for row in sheet.iter_rows(values_only=True) if row[0] and "not compared" in row[0]]

@@ -12,10 +12,12 @@ from optimizer.plan import Plan
 from optimizer.report.parties import paid_to
 from optimizer.report.workbook import plan_sheets, rate_sheets
 from optimizer.report.workbook.book import Book, SheetTable
-from optimizer.report.workbook.cash import after_tax, cash_flow, returns
+from optimizer.report.workbook.cash import cash_flow
 from optimizer.report.workbook.ledger import payers_and_recipients
+from optimizer.report.workbook.return_sheet import returns
 from optimizer.report.workbook.scenarios import scenario_comparison
 from optimizer.report.workbook.summary import checks, headline_note, manifest, summary
+from optimizer.report.workbook.tax_sheet import after_tax
 
 __all__ = ["write_workbook"]
 

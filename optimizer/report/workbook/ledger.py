@@ -95,8 +95,7 @@ def _of_sponsor(tables: dict[str, SheetTable]) -> Iterator[Flow]:
         "make_whole": Figure(0.0, "0") - tables["Rate bridge"].total("make_whole_usd"),
         "carbon": tables["Emissions"].total("carbon_usd"),
     }
-    pairs = costs.frame[["name", "paid_to"]].drop_duplicates().itertuples(index=False)
-    for name, party in sorted(map(tuple, pairs)):
+    for name, party in sorted(set(zip(costs.frame["name"], costs.frame["paid_to"], strict=True))):
         amount = costs.total("usd", name=name, paid_to=party)
         if party == NOBODY:
             continue

@@ -10,6 +10,7 @@ from optimizer.plan import Plan
 from optimizer.report.workbook.book import COLOURS, MONEY, SMALL, Book, Line, Timeline
 from optimizer.report.workbook.cash import CashFlow, cash_by_year
 from optimizer.report.workbook.figure import Figure
+from optimizer.report.workbook.return_sheet import irr_formula
 from optimizer.returns import in_words, irrs
 from optimizer.schema import FUNDING_MODES
 
@@ -108,6 +109,9 @@ def _choice(book: Book, sheet: object, plans: Mapping[str, Plan], flow: CashFlow
     """Cash saved by the first plan against each other, its NPV and IRR."""
     (own, plan), *others = plans.items()
     book.put(sheet, top, 0, "Choosing the first run instead of another: cash saved, real US$", book.bold)
+    note = "A return where the runs differ by a choice; where they differ by an assumption, a difference of costs."
+    book.put(sheet, top + 1, 0, note, book.note)
+    top += 1
     comparable = {name: other for name, other in others if _same_money(plan, other)}
     for name in (name for name, _ in others if name not in comparable):
         top += 1
@@ -129,7 +133,7 @@ def _choice(book: Book, sheet: object, plans: Mapping[str, Plan], flow: CashFlow
         book.put(sheet, row, 0, name)
         book.put(sheet, row, 1, saved.times(flow.factors), book.number(MONEY))
         if len(rates) == 1:
-            book.put(sheet, row, 2, Figure(rates[0], f"IRR({saved.cells},{rates[0]!r})"), book.number("0.00%"))
+            book.put(sheet, row, 2, Figure(rates[0], irr_formula(saved, rates[0])), book.number("0.00%"))
         book.put(sheet, row, 3, in_words(rates))
 
 

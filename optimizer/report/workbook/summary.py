@@ -7,10 +7,12 @@ from typing import Any
 
 from optimizer.plan import Plan
 from optimizer.report.workbook.book import COLOURS, MONEY, Book, SheetTable
-from optimizer.report.workbook.cash import BeforeAndAfter, CashFlow, Return
+from optimizer.report.workbook.cash import CashFlow
 from optimizer.report.workbook.figure import Figure
 from optimizer.report.workbook.ledger import Ledger
 from optimizer.report.workbook.plan_sheets import capacity_chart
+from optimizer.report.workbook.return_sheet import Return
+from optimizer.report.workbook.tax_sheet import BeforeAndAfter
 from optimizer.show import pledge, status_meaning
 
 
