@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -56,7 +58,7 @@ def test_every_return_has_an_npv_of_zero(amounts: list[float]) -> None:
 def test_never_more_returns_than_changes_of_sign(amounts: list[float]) -> None:
     """Descartes' rule of signs; an odd number of changes has a root of NPV, within the rates that are searched."""
     signs = [amount > 0 for amount in amounts if amount]
-    changes = sum(a != b for a, b in zip(signs, signs[1:], strict=False))
+    changes = sum(a != b for a, b in pairwise(signs))
     found = irrs(amounts)
     assert len(found) <= changes
     if changes % 2 and npv(-0.99, amounts) * npv(99.0, amounts) < 0:

@@ -68,6 +68,14 @@ def _unit(column: str) -> str | None:
     return next((unit for unit in UNITS if column == unit or column.endswith(f"_{unit}")), None)
 
 
+def look(number: int) -> dict[str, Any]:
+    """Filling of a chart's series: a colour, and stripes where all colours are taken."""
+    colour = COLOURS[number % len(COLOURS)]
+    if number < len(COLOURS):
+        return {"fill": {"color": colour}}
+    return {"pattern": {"pattern": "wide_upward_diagonal", "fg_color": colour, "bg_color": "#FFFFFF"}}
+
+
 @dataclass(frozen=True)
 class SheetTable:
     """Where a table stands, and its values."""
@@ -155,9 +163,9 @@ class Book(SafeBook):
             return Figure(float(value), cell)
         return Figure(0.0, cell)
 
-    def heads(self, sheet: Any, row: int, column: int, names: Sequence[str | int]) -> None:
+    def heads(self, sheet: Any, row: int, column: int, names: Sequence[str | int], *, height: int = 32) -> None:
         """Headings side by side, in a row high enough for them: years are numbers."""
-        sheet.set_row(row, 48 if row == HEAD else 32)
+        sheet.set_row(row, 48 if row == HEAD else height)
         for place, name in enumerate(names, column):
             self.put(sheet, row, place, name, self.head)
 
@@ -184,7 +192,8 @@ class Book(SafeBook):
         for column, position in places.items():
             style = self._column_style(column)
             longest = max((len(str(v)) for v in values[column] if isinstance(v, str)), default=0)
-            sheet.set_column(position, position, max(13, min(34, longest + 2)))
+            wide = max(13, min(34, longest + 2), len(heading(column)) // 3 + 5)  # headings break into three lines
+            sheet.set_column(position, position, wide)
             for row, value in enumerate(values[column], TOP):
                 if column in made:
                     value = Figure(float(value), _row_formula(made[column], row, places))

@@ -8,7 +8,7 @@ import pandas as pd
 
 from optimizer.periods import planning_years
 from optimizer.plan import Plan
-from optimizer.report.workbook.book import COLOURS, MONEY, Book, SheetTable
+from optimizer.report.workbook.book import COLOURS, MONEY, Book, SheetTable, look
 from optimizer.report.workbook.figure import Figure, total
 from optimizer.schema import FUNDING_MODES
 from optimizer.show import placed
@@ -60,7 +60,7 @@ def capacity_chart(book: Book, plan: Plan, table: SheetTable) -> Any:
         chart.add_series(
             {"name": [table.sheet, row, left], "categories": [table.sheet, 3, left + 1, 3, left + len(years)],
              "values": [table.sheet, row, left + 1, row, left + len(years)], "gap": 50,
-             "fill": {"color": COLOURS[number % len(COLOURS)]}}
+             **look(number)}
         )  # fmt: skip
     return chart
 

@@ -75,7 +75,7 @@ def _change_by_class(book: Book, rows: pd.DataFrame) -> Any:
         )  # fmt: skip
     first, last = 4 + int(one.index[0]), 4 + int(one.index[-1])
     chart.add_series(
-        {"name": "cap of the last class", "categories": ["Rates", first, 2, last, 2],
+        {"name": "cap (last class)", "categories": ["Rates", first, 2, last, 2],
          "values": ["Rates", first, 6, last, 6], "line": {"color": "#404040", "dash_type": "dash"}}
     )  # fmt: skip
     chart.set_y_axis({"name": "change, cents/kWh", "num_format": "0.000"})
@@ -113,7 +113,8 @@ def _waterfall(book: Book, sheet: Any, table: SheetTable, steps: list[str]) -> N
     for column, name in enumerate(("utility", "customer_class", "year")):
         cell = f"INDEX({table.column(name)},{pick.formula})"
         sheet.write_formula(4, left + column, f"={cell}", book.bold, frame[name].tolist()[chosen])
-    book.heads(sheet, 6, left, ["cause", "cents/kWh", "from", "to", "floor", "up", "down", "below", "up <0", "down <0"])
+    parts = ["from", "to", "floor", "up", "down", "below", "up <0", "down <0"]
+    book.heads(sheet, 6, left, ["cause", "cents/kWh", *parts], height=15)
     sales = Figure(float(frame["sales_mwh"].iloc[chosen]), f"INDEX({table.column('sales_mwh')},{pick.formula})")
     reached = Figure(0.0, "0")
     for row, step in enumerate(steps, start=7):
