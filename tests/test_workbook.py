@@ -365,6 +365,7 @@ def test_command_line(tmp_path: Path) -> None:
     [
         (["--xlsx", "--site", "campus"], "a community's page is HTML"),
         (["--charge", "80"], "add --xlsx"),
+        (["--xlsx", "--charge", "nan"], "--charge must be a number"),
         (["run"], "add --xlsx"),
         (["run", "--xlsx"], "a run stands twice"),
         (["nowhere", "--xlsx"], "is not a complete run"),
