@@ -24,6 +24,7 @@ from optimizer.check.tables import COST_NAMES
 from optimizer.overrides import apply_overrides
 from optimizer.report.parties import PAID_TO
 from optimizer.report.workbook import write_workbook
+from optimizer.returns import irrs, npv
 from optimizer.show import present_mwh
 
 SOFFICE = shutil.which("soffice") or shutil.which("libreoffice")
@@ -223,7 +224,7 @@ def test_tax_by_hand(books: dict[str, Path]) -> None:
 def test_return_of_a_charge_by_hand(books: dict[str, Path]) -> None:
     found = {row[0].value: row[1:4] for row in values(books["taxed"])["Return"].iter_rows(min_row=4, max_row=11)}
     # before tax: 60 * 876,000 = 52.56 M$ less 49.42 M$ at once, and 9 M$ a year later: nothing is ever put in
-    assert found["IRR, real"][0].value is None
+    assert found["IRR, real"][0].value == found["IRR, nominal"][0].value == "none found"
     assert found["every IRR, real, as first written"][0].value == "no IRR"
     assert found["NPV, real US$"][0].value == pytest.approx(52.56e6 - 39.42e6 - 10e6 + 9e6)
 
@@ -262,7 +263,7 @@ def test_several_returns_are_all_told(tmp_path: Path) -> None:
     mine = replace(with_it, tables={**with_it.tables, "cash_flow": cash[["calendar_year", "name", "usd"]]})
     sheet = written(with_it, tmp_path, others={"mine": mine})["Scenario comparison"]
     row = next(row for row in sheet.iter_rows(min_row=50, values_only=True) if row[0] == "mine")
-    assert row[2:4] == (None, "several IRRs: 25.00 %, 400.00 %; the NPV decides")
+    assert row[2:4] == ("several", "several IRRs: 25.00 %, 400.00 %; the NPV decides")
 
 
 def test_plans_in_other_money_are_not_compared(tmp_path: Path) -> None:
@@ -285,6 +286,15 @@ ALWAYS_RECALCULATE = """\
 """
 
 
+def changed(file: Path, cells: dict[tuple[str, str], float]) -> Path:
+    """The workbook with other figures typed into cells."""
+    book = openpyxl.load_workbook(file)
+    for (sheet, cell), value in cells.items():
+        book[sheet][cell].value = value
+    book.save(file.with_name(f"{file.stem}_changed.xlsx"))
+    return file.with_name(f"{file.stem}_changed.xlsx")
+
+
 @pytest.fixture(scope="module")
 def recalculated(books: dict[str, Path], folder: Path) -> Path:
     """Folder with the workbooks as LibreOffice computes them."""
@@ -296,7 +306,8 @@ def recalculated(books: dict[str, Path], folder: Path) -> Path:
     settings.parent.mkdir(parents=True)
     settings.write_text(ALWAYS_RECALCULATE, encoding="utf-8")
     command = [str(SOFFICE), f"-env:UserInstallation=file://{folder}/profile", "--headless", "--convert-to"]
-    files, out = [*books.values(), wrong], folder / "again"
+    typed = {("Cash flow", "B4"): 0.1, ("Cash flow", "B8"): 0.4, ("Return", "B4"): 76.5, ("Rate bridge", "S4"): 4}
+    files, out = [*books.values(), wrong, changed(books["one_site"], typed)], folder / "again"
     subprocess.run([*command, "xlsx", "--outdir", out, *files], check=True, capture_output=True)
     return out
 
@@ -320,6 +331,26 @@ def test_every_formula_recalculated_gives_our_figure(books: dict[str, Path], rec
             else:
                 assert theirs[sheet][cell].value == pytest.approx(wanted, rel=1e-9, abs=1e-6), (name, sheet, cell)
         assert count > 150, name
+
+
+@pytest.mark.skipif(SOFFICE is None, reason="no LibreOffice on this machine")
+def test_figures_follow_what_is_typed(recalculated: Path) -> None:
+    book = values(recalculated / "one_site_changed.xlsx")
+    summary = labelled(book["Summary"])
+    # instances/one-site/README.md, section 5, at 10 % instead of 25 %: 0.375 M$ of salvage in 2029
+    cost = [49.162e6, 52.57e6, 64.66e6, -0.375e6]
+    assert summary["NPV of the cash flow, real, US$"] == pytest.approx(npv(0.1, cost))
+    revenue = [76.5 * mwh for mwh in (613_200, 700_800, 876_000, 0)]
+    before = [paid - usd for paid, usd in zip(revenue, cost, strict=True)]
+    assert summary["IRR at this charge, real, before tax"] == pytest.approx(irrs(before)[0])
+    # a tax of 40 %; 1.5 M$ by MACRS over 15 years: 5, 9.5 and 8.55 %, the rest when the horizon ends
+    written_off = [0.05 * 1.5e6, 0.095 * 1.5e6, 0.0855 * 1.5e6, 0.7695 * 1.5e6]
+    income = [a - b + c for a, b, c in zip(before, written_off, [1.5e6, 0, 0, 0], strict=True)]
+    after = [a - 0.4 * b for a, b in zip(before, income, strict=True)]
+    assert summary["NPV of cash after tax, real, US$"] == pytest.approx(
+        npv(0.1, [0.6 * paid - net for paid, net in zip(revenue, after, strict=True)])
+    )
+    assert summary["checks that are not 0"] == 1  # the plan was made for 25 %: its NPV is another
 
 
 # -- hostile names -----------------------------------------------------------------------------------------
@@ -365,7 +396,7 @@ def test_command_line(tmp_path: Path) -> None:
     [
         (["--xlsx", "--site", "campus"], "a community's page is HTML"),
         (["--charge", "80"], "add --xlsx"),
-        (["--xlsx", "--charge", "nan"], "--charge must be a number"),
+        (["--xlsx", "--charge", "nan"], "'--charge'"),
         (["run"], "add --xlsx"),
         (["run", "--xlsx"], "a run stands twice"),
         (["nowhere", "--xlsx"], "is not a complete run"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -47,8 +46,6 @@ def report(
         raise Failure(USAGE, "usage error", "a community's page is HTML: leave out --xlsx or --site")
     if not workbook and (len(runs) > 1 or charge is not None):
         raise Failure(USAGE, "usage error", "several runs and --charge are for a workbook: add --xlsx")
-    if charge is not None and math.isnan(charge):
-        raise Failure(USAGE, "usage error", "--charge must be a number of US$ per MWh")
     run, *others = runs
     write = _workbook_writer(run, others, charge) if workbook else _page_writer(site)
     plan = read_plan(run)

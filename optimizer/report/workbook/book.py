@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 from xlsxwriter.utility import xl_col_to_name, xl_rowcol_to_cell
 
-from optimizer.report.workbook.figure import Figure
+from optimizer.report.workbook.figure import Answer, Figure
 from optimizer.xlsx import SafeBook
 
 #: Colours that colour-blind readers can tell apart (Okabe and Ito).
@@ -153,7 +153,9 @@ class Book(SafeBook):
         if isinstance(value, Figure):
             sheet.write_formula(row, column, f"={value.formula}", style, float(value.value))
             return Figure(value.value, cell)
-        if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        if isinstance(value, Answer):
+            sheet.write_formula(row, column, f"={value.formula}", style, value.value)
+        elif value is None or (isinstance(value, float) and not math.isfinite(value)):
             self.text(sheet, row, column, "", style)
         elif isinstance(value, str):
             self.text(sheet, row, column, value, style)

@@ -45,6 +45,14 @@ class Figure:
         return Figure(round(self.value, digits) + 0.0, f"ROUND({self.formula},{digits})")
 
 
+@dataclass(frozen=True)
+class Answer:
+    """A formula whose value may be words instead of a number."""
+
+    value: float | str
+    formula: str
+
+
 def total(figures: list[Figure]) -> Figure:
     """Sum of figures; 0 of none."""
     if not figures:

@@ -11,7 +11,7 @@ from optimizer.finance import nominal_rate
 from optimizer.plan import Plan
 from optimizer.report.workbook.book import COLOURS, MONEY, SMALL, Book, Line, Timeline
 from optimizer.report.workbook.cash import RATE, CashFlow
-from optimizer.report.workbook.figure import Figure
+from optimizer.report.workbook.figure import Answer, Figure
 from optimizer.report.workbook.tax_sheet import BeforeAndAfter, not_in_annuity_view
 from optimizer.returns import in_words, irrs, levelised_charge
 
@@ -21,12 +21,12 @@ RETURNS = (0.0, 0.02, 0.04, 0.06, 0.08, 0.10, 0.12, 0.15, 0.20)
 
 @dataclass(frozen=True)
 class Return:
-    """A charge for energy, and what it returns: real IRR, or in words where there are none or several."""
+    """A charge for energy, and what it returns: real IRRs, in words where there are none or several."""
 
     charge: Figure
-    before: Figure | str
-    after: Figure | str
-    nothing_left: Figure | str
+    before: Answer
+    after: Answer
+    nothing_left: Answer
 
 
 def returns(book: Book, plan: Plan, flow: CashFlow, cash: BeforeAndAfter | None, charge: float | None) -> Return | None:
@@ -75,9 +75,9 @@ def _needed(cost: Line, flow: CashFlow, rate: float) -> float:
 
 def _rates_of_return(
     book: Book, sheet: object, flow: CashFlow, lines: Timeline, nets: tuple[Line, ...]
-) -> list[Figure | str]:
+) -> list[Answer]:
     """NPV and IRR of lines of net cash, real and nominal; every IRR there is, in words. The real IRRs."""
-    answers: list[Figure | str] = []
+    answers = []
     book.heads(sheet, 5, 0, ["", "before tax", "after tax", "after tax, nothing left"])
     labels = ("NPV, real US$", "IRR, real", "IRR, nominal", "every IRR, real, as first written", "every IRR, nominal")
     for row, label in enumerate(labels, start=6):
@@ -85,27 +85,24 @@ def _rates_of_return(
     for column, line in enumerate(nets, start=1):
         book.put(sheet, 6, column, lines.present_value(line, flow.factors).rounded(2), book.number(MONEY))
         found = irrs(line.values)
-        answers.append(in_words(found))
-        inflation = flow.given.inflation
-        if len(found) == 1:
-            answers[-1] = cell = book.put(
-                sheet, 7, column, Figure(found[0], irr_formula(line, found[0])), book.number(RATE)
-            )
-            both = Figure(
-                nominal_rate(found[0], inflation.value), f"(1+{cell.formula})*(1+{inflation.formula})-1", whole=False
-            )
-            book.put(sheet, 8, column, both, book.number(RATE))
-        right = book.format(align="right")
+        inflation, real, right = flow.given.inflation, irr(line, found), book.format(num_format=RATE, align="right")
+        cell = book.put(sheet, 7, column, real, right).formula
+        both = nominal_rate(real.value, inflation.value) if isinstance(real.value, float) else real.value
+        book.put(sheet, 8, column, Answer(both, f"IFERROR((1+{cell})*(1+{inflation.formula})-1,{cell})"), right)
+        answers.append(Answer(real.value, cell))
         book.put(sheet, 9, column, in_words(found), right)
         book.put(sheet, 10, column, in_words([nominal_rate(rate, inflation.value) for rate in found]), right)
-    text = "IRRs in words are those of the charge first written; where there are none or several, the NPV decides."
+    text = "Every IRR is listed for the charge first written; for another a cell shows one IRR. The NPV decides."
     book.put(sheet, 11, 0, text, book.note)
     return answers
 
 
-def irr_formula(line: Line, rate: float) -> str:
-    """Excel's IRR of a line, started from the rate that was found."""
-    return f"IRR({line.cells},{rate:.4f})"
+def irr(line: Line, found: tuple[float, ...]) -> Answer:
+    """The IRR of a line by Excel's function, started from the rate that was found; words where there are several."""
+    if len(found) > 1:
+        return Answer("several", '"several"')
+    start = f"{found[0]:.4f}" if found else "0.1"
+    return Answer(found[0] if found else "none found", f'IFERROR(IRR({line.cells},{start}),"none found")')
 
 
 def _charges(book: Book, sheet: object, flow: CashFlow, cash: BeforeAndAfter, top: int) -> None:

@@ -10,7 +10,7 @@ from optimizer.plan import Plan
 from optimizer.report.workbook.book import COLOURS, MONEY, SMALL, Book, Line, Timeline
 from optimizer.report.workbook.cash import CashFlow, cash_by_year
 from optimizer.report.workbook.figure import Figure
-from optimizer.report.workbook.return_sheet import irr_formula
+from optimizer.report.workbook.return_sheet import irr
 from optimizer.returns import in_words, irrs
 from optimizer.schema import FUNDING_MODES
 
@@ -132,8 +132,7 @@ def _choice(book: Book, sheet: object, plans: Mapping[str, Plan], flow: CashFlow
         row, rates = lines.row + 2 + number, irrs(saved.values)
         book.put(sheet, row, 0, name)
         book.put(sheet, row, 1, saved.times(flow.factors), book.number(MONEY))
-        if len(rates) == 1:
-            book.put(sheet, row, 2, Figure(rates[0], irr_formula(saved, rates[0])), book.number("0.00%"))
+        book.put(sheet, row, 2, irr(saved, rates), book.format(num_format="0.00%", align="right"))
         book.put(sheet, row, 3, in_words(rates))
 
 
