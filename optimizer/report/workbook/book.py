@@ -32,7 +32,6 @@ UNITS = {
     "mw": ("MW", "#,##0.0;[Red]-#,##0.0"),
     "t": ("t CO2", "#,##0"),
 }
-
 #: The same for columns without a unit, by the end of their name.
 PLAIN = {"year": "0", "blocks": "#,##0.00", "share": "0.0%"}
 
@@ -87,10 +86,6 @@ class SheetTable:
         """Cells of a column; the row under the heading where the table is empty."""
         letter = xl_col_to_name(list(self.frame.columns).index(name))
         return f"'{self.sheet}'!${letter}${TOP + 1}:${letter}${TOP + max(1, len(self.frame))}"
-
-    def position(self, name: str) -> int:
-        """Number of a column, from 0."""
-        return list(self.frame.columns).index(name)
 
     def total(self, column: str, **where: str | int) -> Figure:
         """Sum of a column over the rows with these values; texts must be words of this program, not of the data."""
@@ -228,11 +223,8 @@ class Book(SafeBook):
         chart.set_title({"name": title, "name_font": {"size": 12}, "overlay": False})
         values, names = ("x", "y") if kind == "bar" else ("y", "x")
         axes = {"x": chart.set_x_axis, "y": chart.set_y_axis}
-        low: dict[str, Any] = (
-            {"label_position": "high"} if kind == "bar" else {}
-        )  # the axis of a bar chart is turned round
-        axes[values]({"name": unit, **low, "major_gridlines": {"visible": True, "line": {"color": "#D9D9D9"}}})
-        axes[names]({"label_position": "low", **({"reverse": True} if kind == "bar" else {})})
+        axes[values]({"name": unit, "major_gridlines": {"visible": True, "line": {"color": "#D9D9D9"}}})
+        axes[names]({"label_position": "low", "reverse": kind == "bar"})  # bars from top to bottom
         chart.set_legend({"position": "bottom"})
         chart.set_size({"width": 760, "height": height})
         return chart
@@ -308,3 +300,9 @@ class Timeline:
     def gap(self, rows: int = 1) -> None:
         """Leave rows empty."""
         self.row += rows
+
+    def remark(self, name: str, figure: Figure, style: Any) -> None:
+        """Add a figure that stands for no year."""
+        self.row += 1
+        self.book.put(self.sheet, self.row, 0, name, self.book.note)
+        self.book.put(self.sheet, self.row, 1, figure, style)

@@ -16,7 +16,7 @@ RATE = "0.00%"
 
 @dataclass(frozen=True)
 class Assumptions:
-    """Figures that may be changed in the workbook: everything below follows."""
+    """Cells that everything after them follows from."""
 
     discount_rate: Figure
     base_year: Figure

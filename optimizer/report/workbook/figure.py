@@ -61,7 +61,7 @@ def total(figures: list[Figure]) -> Figure:
 
 
 def _figure(value: Figure | float) -> Figure:
-    return value if isinstance(value, Figure) else Figure(value, f"{value!r}", whole=value >= 0)
+    return value if isinstance(value, Figure) else Figure(value, repr(float(value)), whole=value >= 0)
 
 
 def _part(figure: Figure) -> str:

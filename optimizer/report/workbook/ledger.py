@@ -47,7 +47,7 @@ class Ledger:
     paid_less_received: Figure
     sponsor: Figure
     utilities: Figure
-    locals_: Figure
+    local_customers: Figure
 
 
 def payers_and_recipients(book: Book) -> Ledger:
@@ -177,5 +177,5 @@ def _must_be_zero(
         paid_less_received=balance,
         sponsor=paid[SPONSOR] - received[SPONSOR] - spent,
         utilities=received[UTILITIES] - paid[UTILITIES] - kept,
-        locals_=paid[LOCALS] - received[LOCALS] - bridge.total("all_causes_usd"),
+        local_customers=paid[LOCALS] - received[LOCALS] - bridge.total("all_causes_usd"),
     )

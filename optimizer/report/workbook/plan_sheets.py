@@ -140,7 +140,9 @@ def costs(book: Book, plan: Plan, paid_to: list[str]) -> SheetTable:
     sheet.set_column(left, left + 1, 24)
     if len(values):
         chart = book.chart("bar", "What the plan costs", "present value, million US$", height=460)
-        chart.set_x_axis({"name": "present value, million US$", "num_format": "#,##0,,;-#,##0,,"})
+        chart.set_x_axis(
+            {"name": "present value, million US$", "num_format": "#,##0,,;-#,##0,,", "label_position": "high"}
+        )
         chart.add_series(
             {"categories": ["Costs", 4, left, end - 1, left], "values": ["Costs", 4, left + 1, end - 1, left + 1],
              "fill": {"color": COLOURS[0]}, "invert_if_negative": False, "gap": 40}

@@ -186,7 +186,7 @@ def _ledger_checks(ledger: Ledger) -> list[Check]:
         ("all that is paid is received", ledger.paid_less_received, 0),
         ("the sponsor pays its costs, net of what it receives", ledger.sponsor, 0),
         ("utilities keep nothing but bills that no class is credited", ledger.utilities, 0),
-        ("local customers pay, net, the change of their costs", ledger.locals_, 0),
+        ("local customers pay, net, the change of their costs", ledger.local_customers, 0),
     ]
 
 

@@ -27,7 +27,10 @@ class BeforeAndAfter:
 
 def after_tax(book: Book, plan: Plan, flow: CashFlow) -> BeforeAndAfter | None:
     """Write the sheet After tax; None in the annuity view, which has no dates of spending."""
-    title, note = "Cash after tax, nominal US$", "Paid is positive. Every dollar of tax and credit in its own year."
+    title = "Cash after tax, nominal US$"
+    note = (
+        "Paid is positive. Credits and depreciation are figures, worked out with the instance's inflation and tax rate."
+    )
     if plan.instance.manifest.finance.capital_view != "cash":
         not_in_annuity_view(book, "After tax", title)
         return None
@@ -71,9 +74,7 @@ def after_tax(book: Book, plan: Plan, flow: CashFlow) -> BeforeAndAfter | None:
     )
     lines.gap()
     counted = flow.cash_npv * (Figure(1.0, "1") - flow.given.tax_rate)
-    lines.row += 1
-    book.put(sheet, lines.row, 0, "for comparison: (1 - tax rate) x NPV as the plan counts it", book.note)
-    book.put(sheet, lines.row, 1, counted, book.number(MONEY))
+    lines.remark("for comparison: (1 - tax rate) x NPV as the plan counts it", counted, book.number(MONEY))
     return BeforeAndAfter(
         before, after, lines.present_value(before, flow.factors), lines.present_value(after, flow.factors)
     )
