@@ -258,9 +258,12 @@ class Line:
 
 
 class Timeline:
-    """Lines over the same years on one sheet: name, present value, then a column a year."""
+    """Lines over the same years on one sheet: name, present value, then a column a year.
 
-    FIRST = 2
+    The years stay in sight when the sheet is scrolled, where they stand in its first rows.
+    """
+
+    FIRST, FIRST_ROWS = 2, 10
 
     def __init__(self, book: Book, sheet: Any, years: Sequence[int], row: int, title: str) -> None:
         self.book, self.sheet, self.years, self.row = book, sheet, tuple(years), row
@@ -268,7 +271,7 @@ class Timeline:
         self.calendar = Line(sheet.get_name(), row, self.FIRST, tuple(float(year) for year in years))
         sheet.set_column(0, 0, 44)
         sheet.set_column(1, self.FIRST + len(years) - 1, 16)
-        sheet.freeze_panes(row + 1, self.FIRST)
+        sheet.freeze_panes(row + 1 if row < self.FIRST_ROWS else 0, 1)
 
     def add(
         self,
