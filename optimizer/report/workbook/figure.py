@@ -61,7 +61,9 @@ def total(figures: list[Figure]) -> Figure:
 
 
 def _figure(value: Figure | float) -> Figure:
-    return value if isinstance(value, Figure) else Figure(value, repr(float(value)), whole=value >= 0)
+    return (
+        value if isinstance(value, Figure) else Figure(value, repr(float(value)).removesuffix(".0"), whole=value >= 0)
+    )
 
 
 def _part(figure: Figure) -> str:
