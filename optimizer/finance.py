@@ -163,11 +163,29 @@ def depreciation_present_value(macrs_years: int, bonus_share: float, nominal_rat
     >>> round(depreciation_present_value(3, 0.0, 1.0), 7)  # 0.3333/2 + 0.4445/4 + 0.1481/8 + 0.0741/16
     0.3009187
     """
-    _require(macrs_years in MACRS, "macrs_years", macrs_years, f"must be one of {', '.join(map(str, MACRS))}")
+    _require_macrs(macrs_years)
     _require_share("bonus_share", bonus_share)
     _require(nominal_rate > -1, "nominal_rate", nominal_rate, "must be > -1")
     rest = sum(part / (1 + nominal_rate) ** j for j, part in enumerate(MACRS[macrs_years], 1))
     return float(bonus_share / (1 + nominal_rate) + (1 - bonus_share) * rest)
+
+
+def depreciation_by_year(service_year: int, macrs_years: int, bonus_share: float) -> dict[int, float]:
+    """Share of the tax basis written off in each calendar year.
+
+    The bonus in the year of service, the rest by the MACRS table from that year on (IRS Publication 946).
+
+    Examples
+    --------
+    >>> depreciation_by_year(2030, 3, 1.0)[2030]
+    1.0
+    >>> [round(share, 5) for share in depreciation_by_year(2030, 3, 0.5).values()]  # 0.5 + 0.5 * 0.3333 first
+    [0.66665, 0.22225, 0.07405, 0.03705]
+    """
+    _require_macrs(macrs_years)
+    _require_share("bonus_share", bonus_share)
+    shares = {service_year + j: (1 - bonus_share) * part for j, part in enumerate(MACRS[macrs_years])}
+    return shares | {service_year: bonus_share + shares[service_year]}
 
 
 def effective_cost_factor(itc: float, tax_rate: float, depreciation_pv: float) -> float:
@@ -198,6 +216,17 @@ def nominal_rate(real: float, inflation: float) -> float:
     0.875
     """
     return (1 + real) * (1 + inflation) - 1
+
+
+def price_level(year: int, price_year: int, inflation: float) -> float:
+    """Dollars of a year per dollar of the price year: ``(1 + inflation)**(year - price_year)``.
+
+    Examples
+    --------
+    >>> price_level(2028, 2026, 0.5)  # 1.5 * 1.5
+    2.25
+    """
+    return _price_level(year - price_year, inflation)
 
 
 def revenue_requirement(
@@ -279,6 +308,10 @@ def _price_level(age: int, inflation: float) -> float:
 
 def _require_life(life: int) -> None:
     _require(life >= 1, "life", life, "must be >= 1 year")
+
+
+def _require_macrs(years: int) -> None:
+    _require(years in MACRS, "macrs_years", years, f"must be one of {', '.join(map(str, MACRS))}")
 
 
 def _require_share(name: str, value: float) -> None:

@@ -88,6 +88,21 @@ def test_bonus_depreciation_comes_first() -> None:
     assert finance.depreciation_present_value(3, 0.6, 1.0) == pytest.approx(0.3 + 0.4 * 0.30091875)
 
 
+@pytest.mark.parametrize("years", finance.MACRS)
+def test_depreciation_by_year_is_what_its_present_value_discounts(years: int) -> None:
+    """The first tax year is discounted once."""
+    shares = finance.depreciation_by_year(2030, years, 0.4)
+    assert list(shares) == list(range(2030, 2031 + years))
+    assert sum(shares.values()) == pytest.approx(1)
+    value = sum(share / 1.07 ** (year - 2029) for year, share in shares.items())
+    assert value == pytest.approx(finance.depreciation_present_value(years, 0.4, 0.07))
+
+
+def test_price_level() -> None:
+    assert finance.price_level(2026, 2024, 0.025) == pytest.approx(1.050625)
+    assert finance.price_level(2023, 2024, 0.25) == pytest.approx(0.8)
+
+
 def test_effective_cost_after_tax() -> None:
     assert finance.effective_cost_factor(0.0, 0.0, 0.0) == 1
     # (1 - 0.3 - 0.2 * 0.85 * 0.5) / 0.8
@@ -141,6 +156,8 @@ def test_rates_and_escalation() -> None:
         (lambda: finance.spend_by_year(2026, {0: 1.5, 1: -0.5}, 2026), "shares >= 0"),
         (lambda: finance.depreciation_present_value(4, 0.0, 0.05), "3, 5, 7, 10, 15, 20"),
         (lambda: finance.depreciation_present_value(5, 1.5, 0.05), "bonus_share = 1.5"),
+        (lambda: finance.depreciation_by_year(2030, 6, 0.0), "macrs_years = 6"),
+        (lambda: finance.price_level(2030, 2024, -1.0), "inflation = -1"),
         (lambda: finance.effective_cost_factor(0.3, 1.0, 0.5), "tax_rate = 1.0"),
         (lambda: finance.effective_cost_factor(-0.1, 0.2, 0.5), "itc = -0.1"),
         (lambda: finance.revenue_requirement(0, 0, 0.5, 0.1, 0.05, 0.2, 0.0, 0.0), "life = 0"),

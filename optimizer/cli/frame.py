@@ -6,7 +6,7 @@ import functools
 import os
 import tempfile
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -124,6 +124,23 @@ def write_whole(target: Path, write: Callable[[Path], object], other: str = "ano
     except OSError as error:
         fix = f"{target} cannot be written: {error.strerror}; choose {other}"
         raise Failure(USAGE, "usage error", fix) from None
+
+
+def run_names(runs: Sequence[Path]) -> list[str]:
+    """Names of run folders: the last part, or the whole path where that is not enough to tell them apart.
+
+    Examples
+    --------
+    >>> run_names([Path("a/base"), Path("a/cheap gas")]), run_names([Path("a/run"), Path("b/run")])
+    (['base', 'cheap gas'], ['a/run', 'b/run'])
+    """
+    names = [run.name for run in runs]
+    if len(set(names)) == len(names):
+        return names
+    paths = [str(run) for run in runs]
+    if len(set(paths)) < len(paths):
+        raise Failure(USAGE, "usage error", "a run stands twice: name each once")
+    return paths
 
 
 def report(failure: Failure, *, as_json: bool) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from optimizer.cli.frame import USAGE, Failure, app, command, write_whole
+from optimizer.cli.frame import USAGE, Failure, app, command, run_names, write_whole
 from optimizer.cli.output import message
 
 if TYPE_CHECKING:
@@ -18,11 +18,23 @@ if TYPE_CHECKING:
 @app.command()
 @command
 def report(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")],
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="RUN...", help="Folder of a run; with --xlsx, others to compare it with.")
+    ],
     site: Annotated[
         str | None, typer.Option("--site", metavar="SITE", help="The page of one community instead of the whole plan.")
     ] = None,
     workbook: Annotated[bool, typer.Option("--xlsx", help="An Excel workbook with live formulas instead.")] = False,
+    charge: Annotated[
+        float | None,
+        typer.Option(
+            "--charge",
+            metavar="US$/MWH",
+            min=0,
+            max=1e6,
+            help="With --xlsx: what campuses pay for each MWh delivered, real, to see what that returns.",
+        ),
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FILE", help="File to write; if left out, beside the run.")
     ] = None,
@@ -32,7 +44,10 @@ def report(
 
     if site is not None and workbook:
         raise Failure(USAGE, "usage error", "a community's page is HTML: leave out --xlsx or --site")
-    write = _writer(site, workbook)
+    if not workbook and (len(runs) > 1 or charge is not None):
+        raise Failure(USAGE, "usage error", "several runs and --charge are for a workbook: add --xlsx")
+    run, *others = runs
+    write = _workbook_writer(run, others, charge) if workbook else _page_writer(site)
     plan = read_plan(run)
     name = run.name if site is None else f"{run.name}-{''.join(c if c.isalnum() else '-' for c in site)}"
     target = output or run.parent / f"{name}.{'xlsx' if workbook else 'html'}"
@@ -43,16 +58,29 @@ def report(
     message(f"Saved in {target} ({target.stat().st_size / 1e6:.1f} MB)")
 
 
-def _writer(site: str | None, workbook: bool) -> Callable[[Plan, Path], object]:
-    """What writes the file that was asked for."""
-    try:
-        if workbook:
-            from optimizer.report.workbook import write_workbook
+def _workbook_writer(run: Path, others: list[Path], charge: float | None) -> Callable[[Plan, Path], object]:
+    """What writes the workbook of a run, beside others by name."""
+    from optimizer.plan import read_plan
 
-            return write_workbook
+    try:
+        from optimizer.report.workbook import write_workbook
+    except ModuleNotFoundError as error:
+        raise _missing(error) from None
+    names = run_names([run, *others])
+    beside = {name: read_plan(other) for name, other in zip(names[1:], others, strict=True)}
+    return lambda plan, file: write_workbook(plan, file, charge_usd_per_mwh=charge, others=beside, name=names[0])
+
+
+def _page_writer(site: str | None) -> Callable[[Plan, Path], object]:
+    """What writes the page that was asked for."""
+    try:
         from optimizer.report import community_html, report_html
     except ModuleNotFoundError as error:
-        fix = "pip install 'community-plan-optimizer[report]'"
-        raise Failure(USAGE, "usage error", f"reports need {error.name}: {fix}") from None
+        raise _missing(error) from None
     page = report_html if site is None else lambda plan: community_html(plan, site)
     return lambda plan, file: file.write_text(page(plan), encoding="utf-8")
+
+
+def _missing(error: ModuleNotFoundError) -> Failure:
+    fix = "pip install 'community-plan-optimizer[report]'"
+    return Failure(USAGE, "usage error", f"reports need {error.name}: {fix}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from optimizer.cli.frame import USAGE, Failure, app, command
+from optimizer.cli.frame import USAGE, Failure, app, command, run_names
 from optimizer.cli.output import message, print_rich, stdout_kept_clean
 
 if TYPE_CHECKING:
@@ -97,9 +97,7 @@ def compare(
 
     if len(runs) < 2:
         raise Failure(USAGE, "usage error", "name at least two runs to compare")
-    names = [run.name for run in runs]
-    if len(set(names)) < len(names):
-        names = [str(run) for run in runs]
+    names = run_names(runs)
     found = compare_runs({name: read_plan(run) for name, run in zip(names, runs, strict=True)})
     costs = found.costs.assign(**{name: found.costs[name] / 1e6 for name in names})
     for title, table in (

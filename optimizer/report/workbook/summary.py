@@ -1,0 +1,224 @@
+"""Sheets Summary, Checks and Manifest."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from optimizer.plan import Plan
+from optimizer.report.workbook.book import COLOURS, MONEY, Book, SheetTable
+from optimizer.report.workbook.cash import CashFlow
+from optimizer.report.workbook.figure import Figure
+from optimizer.report.workbook.ledger import Ledger
+from optimizer.report.workbook.plan_sheets import capacity_chart
+from optimizer.report.workbook.return_sheet import Return
+from optimizer.report.workbook.tax_sheet import BeforeAndAfter
+from optimizer.show import pledge, status_meaning
+
+
+def headline_note(plan: Plan) -> str:
+    """In what money and detail the plan is."""
+    manifest = plan.instance.manifest
+    return (
+        f"Real US$ of {manifest.price_year}; present values of {manifest.base_year}"
+        f" at {manifest.finance.discount_rate:.2%} a year real; resolution {manifest.options.resolution}"
+    )
+
+
+def summary(
+    book: Book,
+    sheet: Any,
+    plan: Plan,
+    flow: CashFlow,
+    cash: BeforeAndAfter | None,
+    returned: Return | None,
+    failed: Figure,
+) -> None:
+    """What a reader looks for first, and two charts."""
+    money, rate = book.number(MONEY), book.number("#,##0.00")
+    gap = plan.gap if math.isfinite(plan.gap) else "unknown"
+    rows: list[tuple[str, Any, Any, str]] = [
+        ("status", plan.status, None, status_meaning(plan)),
+        ("cost, present value, US$", plan.objective_usd, money, "what the sponsor pays less what it earns and salvage"),
+        ("no plan costs less than, US$", plan.bound_usd, money, "proven by the solver"),
+        ("gap", gap, book.number("0.00%"), "(cost - bound) / cost"),
+        ("NPV of the cash flow, real, US$", flow.npv, money, "formula; the cost less the tie-break"),
+        ("NPV of cash, nominal, US$", flow.nominal_npv, money, "penalties left out; US$ of the base year"),
+        (
+            "cost per MWh delivered, US$/MWh",
+            _per_mwh(flow, flow.cash_npv),
+            rate,
+            "levelised, as the plan counts it, no penalties",
+        ),
+        *_after_tax_rows(book, flow, cash),
+        *_return_rows(book, returned),
+        ("price of the pledge, US$", *_price_of_pledge(book, plan)),
+        ("pledge", *_pledge(plan)),
+        ("checks that are not 0", failed, book.number("0"), "see the sheet Checks"),
+    ]
+    for row, (name, value, style, note) in enumerate(rows, start=3):
+        book.put(sheet, row, 0, name, book.bold)
+        book.put(sheet, row, 1, value, style or book.format(align="right"))
+        book.put(sheet, row, 2, note, book.format(italic=True, font_color="#595959", indent=1))
+    sheet.set_column(0, 0, 44)
+    sheet.set_column(1, 1, 24)
+    sheet.set_column(2, 2, 70)
+    _charts(book, sheet, plan, flow, 5 + len(rows))
+
+
+def _per_mwh(flow: CashFlow, usd: Figure) -> Figure | None:
+    """Levelised; None where nothing is delivered."""
+    return usd / flow.discounted_mwh if flow.discounted_mwh.value > 0 else None
+
+
+def _after_tax_rows(book: Book, flow: CashFlow, cash: BeforeAndAfter | None) -> list[tuple[str, Any, Any, str]]:
+    if cash is None:
+        return []
+    money, rate = book.number(MONEY), book.number("#,##0.00")
+    return [
+        ("NPV of cash before taxes and credits, real, US$", cash.before_npv, money, "see After tax"),
+        ("NPV of cash after tax, real, US$", cash.after_npv, money, "taxes and credits in their own years"),
+        (
+            "cost per MWh before taxes and credits, US$/MWh",
+            _per_mwh(flow, cash.before_npv),
+            rate,
+            "levelised; see Return",
+        ),
+    ]
+
+
+def _return_rows(book: Book, returned: Return | None) -> list[tuple[str, Any, Any, str]]:
+    if returned is None:
+        return []
+    style = book.format(num_format="0.00%", align="right")
+    note = "in the sheet Return type another charge, or write with --charge"
+    return [
+        ("charge to the campuses, US$/MWh", returned.charge, book.number("#,##0.00"), note),
+        ("IRR at this charge, real, before tax", returned.before, style, "a plan of costs alone has no return"),
+        ("IRR at this charge, real, after tax", returned.after, style, "every IRR there is: see Return"),
+        ("the same, plant worth nothing at the end", returned.nothing_left, style, "how much rests on salvage"),
+    ]
+
+
+def _pledge(plan: Plan) -> tuple[str, Any, str]:
+    if plan.rates.empty:
+        return "", None, "no local customers in this instance"
+    verdict, why = pledge(plan).removeprefix("Pledge: ").split(".", 1)
+    return verdict, None, why.strip()
+
+
+def _price_of_pledge(book: Book, plan: Plan) -> tuple[Any, Any, str]:
+    price = plan.manifest.get("price_of_pledge")
+    if not price:
+        return "not known", None, "solve with --price-pledge"
+    limits = f"between {price['least_usd']:,.0f} and {price['most_usd']:,.0f}, as far as the gaps tell"
+    return price["usd"], book.number(MONEY), limits
+
+
+def _charts(book: Book, sheet: Any, plan: Plan, flow: CashFlow, top: int) -> None:
+    """Cash by year, and what enters service."""
+    chart = book.chart("column", "Cash of the sponsor by year", "million US$, real")
+    chart.set_y_axis({"name": "million US$, real", "num_format": "#,##0,,;-#,##0,,"})
+    chart.add_series(
+        {"categories": f"={flow.calendar.cells}", "values": f"={flow.cash.cells}", "gap": 40,
+         "fill": {"color": COLOURS[0]}, "invert_if_negative": False}
+    )  # fmt: skip
+    chart.set_legend({"none": True})
+    sheet.insert_chart(top, 0, chart)
+    if len(plan.allocation):
+        sheet.insert_chart(top + 18, 0, capacity_chart(book, plan, book.tables["Investment plan"]))
+
+
+def checks(
+    book: Book, plan: Plan, flow: CashFlow, funds: tuple[Figure, Figure], ledger: Ledger, cash: BeforeAndAfter | None
+) -> Figure:
+    """Write the sheet Checks; how many are not 0."""
+    note = "Live formulas over the sheets of this workbook, money rounded to 1 US$."
+    sheet = book.sheet("Checks", "Checks: each must be 0", note)
+    book.heads(sheet, 3, 0, ["check", "difference"])
+    rows = [
+        *_money_checks(book.tables, plan, flow, funds, cash),
+        *_ledger_checks(ledger),
+        *_rate_checks(book.tables, plan),
+    ]
+    for row, (name, figure, digits) in enumerate(rows, start=4):
+        book.put(sheet, row, 0, name)
+        book.put(sheet, row, 1, figure.rounded(digits), book.number("General"))
+    sheet.set_column(0, 0, 76)
+    sheet.set_column(1, 1, 16)
+    failed = sum(figure.rounded(digits).value != 0 for _, figure, digits in rows)
+    return Figure(float(failed), f"SUMPRODUCT(--('Checks'!$B$5:$B${4 + len(rows)}<>0))")
+
+
+Check = tuple[str, Figure, int]
+
+
+def _money_checks(
+    tables: dict[str, SheetTable],
+    plan: Plan,
+    flow: CashFlow,
+    funds: tuple[Figure, Figure],
+    cash: BeforeAndAfter | None,
+) -> list[Check]:
+    costs, cost = tables["Costs"], Figure(plan.objective_usd, "'Summary'!$B$5")
+    tie_break = costs.total("present_value_usd", name="tie_break")
+    finance, manifest = plan.instance.manifest.finance, plan.instance.manifest
+    level = (1 + finance.inflation) ** (manifest.base_year - manifest.price_year)
+    given, taxed = flow.given, costs.total("usd", name="contribution_gross_up")
+    growth = f"(1+{given.inflation.formula})^({given.base_year.formula}-{given.price_year.formula})"
+    found: list[Check] = [
+        ("costs add up to the cost of the plan", costs.total("present_value_usd") - cost, 0),
+        ("NPV of the cash flow is the cost of the plan less the tie-break", flow.npv - cost + tie_break, 0),
+        ("nominal NPV is the real one at the price level of the base year",
+         flow.nominal_npv - flow.cash_npv * Figure(level, growth), 0),
+        ("sources are uses", funds[0] - funds[1], 0),
+        ("investment plan is the sum of sources, less the tax on contributions",
+         tables["Investment plan"].total("capital_usd") + taxed - funds[0], 0),
+    ]  # fmt: skip
+    if cash is not None and not finance.tax_view:
+        found.append(("without a tax view, cash before tax is the plan's", cash.before_npv - flow.cash_npv, 0))
+    return found
+
+
+def _ledger_checks(ledger: Ledger) -> list[Check]:
+    return [
+        ("what payers' books say is what recipients' books say, payment by payment", ledger.differences, 0),
+        ("all that is paid is received", ledger.paid_less_received, 0),
+        ("the sponsor pays its costs, net of what it receives", ledger.sponsor, 0),
+        ("utilities keep nothing but bills that no class is credited", ledger.utilities, 0),
+        ("local customers pay, net, the change of their costs", ledger.local_customers, 0),
+    ]
+
+
+def _rate_checks(tables: dict[str, SheetTable], plan: Plan) -> list[Check]:
+    rates, bridge = tables["Rates"], tables["Rate bridge"]
+    if rates.frame.empty:
+        return []
+    column = "with_project_cents_per_kwh"
+    off = (rates.frame[column].astype(float) - bridge.frame[column].astype(float)).abs().sum()
+    found = [
+        ("rates with the project are those of the bridge, class by class, cents/kWh",
+         Figure(float(off), f"SUMPRODUCT(ABS({rates.column(column)}-{bridge.column(column)}))"), 6),
+        ("make-whole of the classes is what is paid",
+         bridge.total("make_whole_usd") + tables["Make-whole"].total("usd"), 0),
+    ]  # fmt: skip
+    if plan.instance.manifest.rates.enforce:
+        worst = min(0.0, float(rates.frame["headroom_cents_per_kwh"].min()))
+        figure = Figure(worst, f"MIN(0,MIN({rates.column('headroom_cents_per_kwh')}))")
+        found.append(("no class pays more than its limit, cents/kWh", figure, 6))
+    return found
+
+
+def manifest(book: Book, plan: Plan) -> None:
+    """Write the sheet Manifest."""
+    note = "Versions, options, sizes, and every check of the run."
+    sheet = book.sheet("Manifest", "What this run was made with", note)
+    row = 3
+    for name, value in plan.manifest.items():
+        pairs = value.items() if isinstance(value, dict) else [("", value)]
+        for key, entry in pairs:
+            for column, text in enumerate((str(name), str(key), str(entry)[:1000])):
+                book.put(sheet, row, column, text)
+            row += 1
+    sheet.set_column(0, 1, 32)
+    sheet.set_column(2, 2, 70)
