@@ -39,7 +39,8 @@ def main(one: str = "ours", other: str = "pypsa", pairs: str = "5", *sizes: str)
             print(f"{campuses:>8} {hours:>6} {name:>14} {found[0][0][name]:>12,} {found[0][1][name]:>12,}")
         for name, title in FIGURES.items():
             mine, theirs = (statistics.median(pair[side][name] for pair in found) for side in (0, 1))
-            print(f"{campuses:>8} {hours:>6} {title:>14} {mine:>12.2f} {theirs:>12.2f} {mine / theirs:>7.2f}", flush=True)
+            figures = f"{mine:>12.2f} {theirs:>12.2f} {mine / theirs:>7.2f}"
+            print(f"{campuses:>8} {hours:>6} {title:>14} {figures}", flush=True)
 
 
 if __name__ == "__main__":
