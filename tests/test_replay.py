@@ -18,7 +18,7 @@ from optimizer.periods import time_grid
 from optimizer.replay import Draws, outages, replay, solve_until_replay_holds, windows
 from optimizer.replay.hours import every_hour
 from optimizer.replay.outages import Fleet, Store, _in_service, unserved
-from optimizer.replay.refine import with_extreme_period, worst_period
+from optimizer.replay.refine import with_extreme_period, worst_periods
 from optimizer.schema import TABLES
 
 ONE_SITE = Path(__file__).parents[1] / "instances" / "one-site"
@@ -74,7 +74,7 @@ def test_hours_that_were_not_planned_for_show_what_is_missed() -> None:
     assert year["availability"] == pytest.approx(1 - 40 * 4380 / (75 * 8760))
     assert [miss.split(",")[0] for miss in found.misses] == ["load served"]
     assert found.errors["load"] == pytest.approx(50 / 75 - 1)
-    assert worst_period(found) == 4
+    assert worst_periods(found) == [4]
 
 
 def test_worst_period_is_added_until_the_replay_holds() -> None:

@@ -57,7 +57,7 @@ def solve(
             "--until-replay-holds",
             min=0,
             metavar="N",
-            help="Replay every hour; where a limit is missed, add the worst period and solve again, at most N times.",
+            help="Replay every hour; where a limit is missed, add the worst periods and solve again, at most N times.",
         ),
     ] = None,
     price_pledge: Annotated[

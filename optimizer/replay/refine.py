@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,9 @@ from optimizer.solve import solve
 
 Progress = Callable[[dict[str, Any]], None]
 
+#: Checks of a site's load, by the column of ``operation`` that breaks them.
+ON_LOAD = ("unserved", "curtailed")
+
 
 def solve_until_replay_holds(
     instance: Instance,
@@ -27,12 +30,12 @@ def solve_until_replay_holds(
     solver: Callable[..., Plan] = solve,
     **options: Any,
 ) -> list[Replay]:
-    """Solve, replay, add the worst period to the resolution where a limit is missed, and solve again.
+    """Solve, replay, add the worst periods to the resolution where limits are missed, and solve again.
 
     Parameters
     ----------
     rounds
-        Most times that a period is added.
+        Most times that periods are added.
     workers
         Processes of a replay.
     solver
@@ -48,10 +51,11 @@ def solve_until_replay_holds(
     for _ in range(rounds + 1):
         found = replay(solver(instance, progress=progress, **options), workers=workers, progress=progress)
         history.append(found)
-        start = worst_period(found) if found.misses else None
-        if start is None:
+        starts = worst_periods(found)
+        if not starts:
             break
-        instance = with_extreme_period(instance, start)
+        for start in starts:
+            instance = with_extreme_period(instance, start)
     return history
 
 
@@ -61,21 +65,36 @@ def period_hours(instance: Instance) -> int:
     return Counter(row.hours for row in instance.periods if row.resolution == name).most_common(1)[0][0]
 
 
-def worst_period(found: Replay) -> int | None:
-    """First hour of the worst stretch that is not a period yet: most unserved or curtailed energy, else dearest for
-    local customers and the sponsor; None if every hour is one already."""
+def worst_periods(found: Replay) -> list[int]:
+    """First hours of the worst stretches that are not periods yet: one for each site that misses a limit on its load
+    (most unserved or curtailed energy), and one for all other limits (dearest for local customers and the sponsor).
+
+    Empty if every hour is one already.
+    """
     instance = found.plan.instance
     length, name = period_hours(instance), instance.manifest.options.resolution
     count = instance.manifest.series_hours // length
-    harm = _by_stretch(found.replayed.operation, ["unserved_mw", "curtailed_mw"], length, count)
-    if not harm.any():
-        harm = _dearness(found, length, count)
     taken = [(row.start_hour, row.start_hour + row.hours) for row in instance.periods if row.resolution == name]
-    for stretch in np.argsort(-harm, kind="stable").tolist():
-        start = int(stretch) * length
-        if all(end <= start or start + length <= begin for begin, end in taken):
-            return start
-    return None
+    starts: list[int] = []
+    for harm in _harms(found, length, count):
+        for stretch in np.argsort(-harm, kind="stable").tolist():
+            start = int(stretch) * length
+            if all(end <= start or start + length <= begin for begin, end in taken):
+                starts.append(start)
+                taken.append((start, start + length))
+                break
+    return starts
+
+
+def _harms(found: Replay, length: int, count: int) -> Iterator[np.ndarray]:
+    """Harm by stretch of hours, for each site and limit on its load that is missed, and for all other limits."""
+    operation = found.replayed.operation
+    missed = {(finding.name, finding.where.rsplit(", ", 1)[0]) for finding in found.report.findings}
+    for limit, site in sorted(missed):
+        if limit in ON_LOAD:
+            yield _by_stretch(operation[operation["site"] == site], [f"{limit}_mw"], length, count)
+    if any(limit not in ON_LOAD for limit, _ in missed):
+        yield _dearness(found, length, count)
 
 
 def _by_stretch(frame: pd.DataFrame, columns: list[str], length: int, count: int) -> np.ndarray:
