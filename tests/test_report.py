@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import shutil
 import subprocess
@@ -10,10 +11,13 @@ from pathlib import Path
 
 import pytest
 from test_cli import within
-from toy import plant, toy
+from toy import plant, solved, toy
 
 from optimizer import Plan, read_instance, solve
+from optimizer.explain import marginal_values
 from optimizer.report import community_html, report_html
+from optimizer.report.html import _dispatch
+from optimizer.report.limits import what_binds
 
 ONE_SITE = Path(__file__).parents[1] / "instances" / "one-site"
 HOSTILE = "<script>alert(1)</script>"
@@ -76,6 +80,55 @@ def test_the_community_page_speaks_of_its_site() -> None:
     assert "the utility pays for it and bills the project" in page
     exposure = one_site().tables["stranding"]["exposure_usd"].max() / 1e6
     assert f"{exposure:,.1f}" in page
+
+
+def test_what_binds_and_the_value_of_compute_stand_in_the_page() -> None:
+    """An eleventh MW at the campus costs what the marginal values say; without them the section is left out."""
+    plan = one_site()
+    margins = marginal_values(plan)
+    page = report_html(plan, margins)
+    assert "What binds, and what one unit more would change" in page
+    assert "what one unit more would change" not in report_html(plan)
+    for name in what_binds(margins)["what binds"]:
+        assert f"<td>{name}</td>" in page
+
+
+def test_stored_energy_is_drawn_where_there_is_a_store() -> None:
+    plan = solved(
+        toy(
+            plant("store", kind="storage", block_mw=10, max_blocks=2, capex_usd_per_kw=1, min_duration_hours=2,
+                  max_duration_hours=2, charge_efficiency=1.0, discharge_efficiency=1.0),
+            price=[10.0, 10.0, 200.0, 200.0], site={"existing_poi_mw": 140.0},
+        )
+    )  # fmt: skip
+    assert "stored energy" in report_html(plan)
+    assert "stored energy" not in report_html(one_site())
+    (chart,) = (c for c in _dispatch(plan) if "stored energy" in c.layout.title.text)
+    assert max(chart.data[0].y) == pytest.approx(plan.tables["resource_operation"]["state_of_charge_mwh"].max())
+
+
+def test_a_replay_is_told() -> None:
+    plan = one_site()
+    entry = {
+        "misses": ["load served, campus, 2030: 2, against 1"],
+        "errors": dict.fromkeys(("objective", "load", "peak_import"), -0.01),
+    }
+    page = report_html(dataclasses.replace(plan, manifest={**plan.manifest, "replay": entry}))
+    assert "The plan misses 1 limit: load served, campus, 2030: 2, against 1." in page
+    assert "cost is 1.0 % higher" in page
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="no Chromium on this machine")
+def test_the_community_page_prints_on_two_pages(tmp_path: Path) -> None:
+    page, printed = tmp_path / "page.html", tmp_path / "page.pdf"
+    page.write_text(community_html(one_site(), "campus"), encoding="utf-8")
+    command = [
+        "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
+        f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=8000", "--no-pdf-header-footer",
+        f"--print-to-pdf={printed}", page.as_uri(),
+    ]  # fmt: skip
+    subprocess.run(command, capture_output=True, timeout=120, check=True)
+    assert len(re.findall(rb"/Type\s*/Page\b", printed.read_bytes())) == 2
 
 
 def test_an_island_has_no_rates() -> None:

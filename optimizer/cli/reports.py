@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from optimizer.cli.frame import USAGE, Failure, app, command, run_names, write_whole
-from optimizer.cli.output import message
+from optimizer.cli.output import Progress, message, stdout_kept_clean
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from optimizer.plan import Plan
 
 
@@ -24,7 +26,11 @@ def report(
     site: Annotated[
         str | None, typer.Option("--site", metavar="SITE", help="The page of one community instead of the whole plan.")
     ] = None,
+    html: Annotated[bool, typer.Option("--html", help="One HTML file: the default.")] = False,
     workbook: Annotated[bool, typer.Option("--xlsx", help="An Excel workbook with live formulas instead.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Leave out what binds and sensitivities, which need an LP to be solved.")
+    ] = False,
     charge: Annotated[
         float | None,
         typer.Option(
@@ -44,10 +50,12 @@ def report(
 
     if site is not None and workbook:
         raise Failure(USAGE, "usage error", "a community's page is HTML: leave out --xlsx or --site")
+    if html and workbook:
+        raise Failure(USAGE, "usage error", "one file at a time: --html or --xlsx")
     if not workbook and (len(runs) > 1 or charge is not None):
         raise Failure(USAGE, "usage error", "several runs and --charge are for a workbook: add --xlsx")
     run, *others = runs
-    write = _workbook_writer(run, others, charge) if workbook else _page_writer(site)
+    write = _workbook_writer(run, others, charge) if workbook else _page_writer(site, quick)
     plan = read_plan(run)
     name = run.name if site is None else f"{run.name}-{''.join(c if c.isalnum() else '-' for c in site)}"
     target = output or run.parent / f"{name}.{'xlsx' if workbook else 'html'}"
@@ -71,14 +79,32 @@ def _workbook_writer(run: Path, others: list[Path], charge: float | None) -> Cal
     return lambda plan, file: write_workbook(plan, file, charge_usd_per_mwh=charge, others=beside, name=names[0])
 
 
-def _page_writer(site: str | None) -> Callable[[Plan, Path], object]:
+def _page_writer(site: str | None, quick: bool) -> Callable[[Plan, Path], object]:
     """What writes the page that was asked for."""
     try:
         from optimizer.report import community_html, report_html
     except ModuleNotFoundError as error:
         raise _missing(error) from None
-    page = report_html if site is None else lambda plan: community_html(plan, site)
+
+    def page(plan: Plan) -> str:
+        if site is not None:
+            return community_html(plan, site)
+        return report_html(plan, None if quick else _margins(plan))
+
     return lambda plan, file: file.write_text(page(plan), encoding="utf-8")
+
+
+def _margins(plan: Plan) -> pd.DataFrame | None:
+    """Marginal values; none, and a word why, where the plan has none."""
+    from optimizer.explain import marginal_values
+
+    with stdout_kept_clean(), Progress() as progress:
+        progress({"stage": "what binds"})
+        try:
+            return marginal_values(plan)
+        except ValueError as error:
+            message(f"What binds is not known: {error}")
+            return None
 
 
 def _missing(error: ModuleNotFoundError) -> Failure:

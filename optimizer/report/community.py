@@ -43,6 +43,7 @@ def community_html(plan: Plan, site: str) -> str:
         worst=float(local["typical_bill_change_usd_per_month"].max()) if len(local) else 0.0,
         paid=_paid(plan, site, row.utility),
         exits=_exits(plan, row.utility),
+        tariff=next((tariff for tariff in plan.instance.tariffs if tariff.tariff == row.tariff), None),
         chart=chart,
         plotly=get_plotlyjs() if chart else "",
     )  # fmt: skip

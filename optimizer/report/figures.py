@@ -163,6 +163,42 @@ def dispatch(plan: Plan, site: str, year: int, period: str, title: str) -> go.Fi
     return figure
 
 
+def storage(plan: Plan, site: str, year: int, period: str, title: str) -> go.Figure | None:
+    """Energy in a site's stores through a representative period, MWh; None where it has none."""
+    stores = plan.tables["capacity"].query("site == @site and year == @year and kind == 'storage' and mw > 0")[
+        "resource"
+    ]
+    rows = plan.tables["resource_operation"].query("year == @year and period == @period")
+    table = rows[rows["resource"].isin(stores)].pivot_table(
+        index="step", columns="resource", values="state_of_charge_mwh", aggfunc="sum"
+    )
+    if table.empty:
+        return None
+    figure = _figure(f"{_plain(site)}, {year}: stored energy, {title} ({_plain(period)})", "MWh", "step of the period")
+    for number, name in enumerate(table.columns):
+        figure.add_scatter(
+            x=list(range(len(table))), y=table[name], name=_plain(name), mode="lines",
+            line={"color": COLOURS[number % len(COLOURS)], "shape": "linear"},
+        )  # fmt: skip
+    linked = any(t.storage_linking == "calendar" for t in plan.instance.technologies if t.kind == "storage")
+    if linked:
+        figure.update_yaxes(title="MWh, above the level at which the period opens where carried over the year")
+    return figure
+
+
+def value_of_compute(table: pd.DataFrame) -> go.Figure | None:
+    """What one more MW of IT at a site's floor or ceiling changes, by year, US$ of present value; None without any."""
+    if table.empty:
+        return None
+    figure = _figure("One more MW of IT at a site: cost of a floor, saving by a ceiling", "US$ of present value per MW")
+    for number, name in enumerate(table.columns):
+        figure.add_scatter(
+            x=list(table.index), y=table[name], name=_plain(name), mode="lines+markers",
+            line={"color": COLOURS[number % len(COLOURS)]}, marker={"symbol": number},
+        )  # fmt: skip
+    return figure
+
+
 def telling_periods(plan: Plan, site: str, year: int) -> list[tuple[str, str]]:
     """The most frequent period, and the tightest: most unserved and curtailed, then most import; (period, title)."""
     rows = plan.operation.query("site == @site and year == @year")

@@ -10,6 +10,7 @@ from plotly.offline import get_plotlyjs
 
 from optimizer.plan import Plan
 from optimizer.report import figures
+from optimizer.report.limits import compute_values, what_binds
 from optimizer.show import billions, pledge, price_of_pledge
 
 #: What each status means, in the words of the README.
@@ -43,20 +44,28 @@ def environment() -> jinja2.Environment:
 def figure(value: object, digits: int = 1) -> str:
     """A number for reading; text and blanks as they are.
 
-    >>> figure(1234.56), figure(2030), figure("own"), figure(float("nan"))
-    ('1,234.6', '2030', 'own', '')
+    >>> figure(1234.56), figure(2030), figure("own"), figure(float("nan")), figure(-0.01)
+    ('1,234.6', '2030', 'own', '', '0.0')
     """
     if isinstance(value, float):
-        return "" if value != value else f"{value:,.{digits}f}"
+        return "" if value != value else f"{round(value, digits) + 0.0:,.{digits}f}"
     return "" if value is None else str(value)
 
 
-def report_html(plan: Plan) -> str:
+def report_html(plan: Plan, margins: pd.DataFrame | None = None) -> str:
     """Lay a plan out as a page that needs nothing but itself.
 
     Every figure comes from the plan's tables; rounding is for display only.
+
+    Parameters
+    ----------
+    plan
+        A solved plan.
+    margins
+        Its `marginal_values`, for the sections on what binds and on sensitivities; None leaves these out.
     """
     manifest = plan.instance.manifest
+    sensitivity = None if margins is None else figures.value_of_compute(compute_values(margins))
     charts = figures.as_html(_charts(plan))
     return environment().get_template("report.html").render(
         title=manifest.title or manifest.name,
@@ -72,6 +81,10 @@ def report_html(plan: Plan) -> str:
         charts=charts,
         dispatch=figures.as_html(_dispatch(plan)),
         tables=_tables(plan),
+        binding=None if margins is None else what_binds(margins),
+        sensitivity=figures.as_html([] if sensitivity is None else [sensitivity]),
+        replay=plan.manifest.get("replay"),
+        assumed=_assumed(plan),
         headings=HEADINGS,
         sources=[(file, note.source, note.licence) for file, note in manifest.files.items()],
         checks=sorted(plan.manifest.get("checks", {}).items(), key=lambda item: -abs(item[1])),
@@ -96,8 +109,10 @@ def _dispatch(plan: Plan) -> list[Any]:
         if len(loaded):
             year = int(loaded["year"].max())
             periods = figures.telling_periods(plan, site.site, year)
-            drawn += [figures.dispatch(plan, site.site, year, period, title) for period, title in periods]
-    return drawn
+            for period, title in periods:
+                drawn.append(figures.dispatch(plan, site.site, year, period, title))
+                drawn.append(figures.storage(plan, site.site, year, period, title))
+    return [chart for chart in drawn if chart is not None]
 
 
 def _tiles(plan: Plan) -> list[tuple[str, str]]:
@@ -111,6 +126,27 @@ def _tiles(plan: Plan) -> list[tuple[str, str]]:
         *tiles,
         ("make-whole, sum of planning years", f"{whole / 1e6:,.0f} M$"),
     ]
+
+
+def _assumed(plan: Plan) -> pd.DataFrame:
+    """Cost and life of every technology that may be funded, with its source."""
+    offered = {option.technology for option in plan.instance.funding_options}
+    rows = [
+        {
+            "technology": row.technology,
+            "capital, US$/kW": row.capex_usd_per_kw,
+            "storage, US$/kWh": row.capex_usd_per_kwh,
+            "change a year, %": 100 * row.capex_change_per_year,
+            "fixed O&M, US$/kW-year": row.fixed_om_usd_per_kw_year,
+            "variable O&M, US$/MWh": row.variable_om_usd_per_mwh,
+            "life, years": float(row.life_years),
+            "lead time, years": row.lead_time_years,
+            "source": row.source or "",
+        }
+        for row in plan.instance.technologies
+        if row.technology in offered
+    ]
+    return pd.DataFrame(rows)
 
 
 def _tables(plan: Plan) -> list[tuple[str, str, pd.DataFrame]]:
