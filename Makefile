@@ -8,12 +8,13 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench format lock clean
+.PHONY: help demo test bench docs format lock clean
 
 help:
 	@echo 'make demo    solve instances/stargate-us, coarse, and print what to fund and what it does to rates'
 	@echo 'make test    style, types, tests, doctests and notebooks'
 	@echo 'make bench   the same problem here and in PyPSA, side by side: ratios of time and memory'
+	@echo 'make docs    write the pages that come from the code: formulation, schema, picture of the README'
 	@echo 'make format  put the code into the house style'
 	@echo 'make lock    renew constraints.txt'
 	@echo 'make clean   remove .venv and caches'
@@ -29,6 +30,12 @@ test: .venv/ready-for-tests
 
 bench: .venv/ready-for-tests
 	$(BIN)/python tests/benchmarks/side_by_side.py ours pypsa
+
+docs: .venv/ready-for-tests
+	$(BIN)/optimizer formulation > optimizer/FORMULATION.md
+	$(BIN)/optimizer schema > instances/SCHEMA.md
+	$(BIN)/optimizer solve instances/stargate-us --set options.resolution=standard -o results/picture --overwrite
+	$(BIN)/python instances/stargate-us/make_picture.py results/picture
 
 format: .venv/ready-for-tests
 	$(BIN)/ruff check --fix .

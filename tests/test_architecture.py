@@ -22,6 +22,7 @@ ORDER = (
     "instance",
     "overrides",
     "schema_docs",
+    "formulation_docs",
     "xlsx",
     "template",
     "periods",

@@ -1,4 +1,4 @@
-"""Commands about instances: init, template, validate, schema."""
+"""Commands about instances and the model behind them: init, template, validate, formulation, schema."""
 
 from __future__ import annotations
 
@@ -75,6 +75,15 @@ def validate(
     print_text(
         f"{instance} is valid: {manifest.name}, {counts}, {years}; resolutions {', '.join(manifest.resolutions)}"
     )
+
+
+@app.command()
+@command
+def formulation() -> None:
+    """Print the model: symbols, equations, and every variable, constraint and cost by name."""
+    from optimizer.formulation_docs import formulation_markdown
+
+    print_text(formulation_markdown())
 
 
 @app.command()
