@@ -26,7 +26,7 @@ test: .venv/ready-for-tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --dist loadfile
 
 bench: .venv/ready-for-tests
 	$(BIN)/python tests/benchmarks/side_by_side.py ours pypsa

@@ -27,7 +27,7 @@ CASES = {
 
 
 def by_blocks(matrix: Matrix, options: highs.Options = TIGHT, workers: int = 2) -> highs.Answer:
-    return benders.search(matrix, benders.split(matrix), options, highs.Interrupt(), workers=workers)
+    return benders.search(matrix, benders.split(matrix, small=0), options, highs.Interrupt(), workers=workers)
 
 
 def whole(matrix: Matrix, options: highs.Options = TIGHT) -> highs.Answer:
@@ -127,7 +127,8 @@ def two_networks(limit: float) -> Matrix:
 )
 def test_two_networks_by_hand(limit: float, cost: float) -> None:
     matrix = two_networks(limit)
-    assert len(benders.split(matrix).blocks) == 2
+    assert len(benders.split(matrix, small=0).blocks) == 2
+    assert len(benders.split(matrix).blocks) == 1
     assert by_blocks(matrix).objective == pytest.approx(cost)
 
 

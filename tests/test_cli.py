@@ -30,7 +30,7 @@ KEYS |= {"costs", "allocation", "rates", "checks"}
 def optimizer(*arguments: object, folder: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run the program in a process of its own."""
     command = [sys.executable, "-m", "optimizer", *map(str, arguments)]
-    env = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "160", **environment}
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder, env=env)
 
 

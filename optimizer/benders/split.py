@@ -76,13 +76,15 @@ class Split:
     offset: float
 
 
-def split(matrix: Matrix) -> Split:
+def split(matrix: Matrix, small: int = SMALL) -> Split:
     """Take a matrix apart.
 
     Parameters
     ----------
     matrix
         A compiled model; a whole number in its operation becomes a decision.
+    small
+        Components of fewer columns make one block together.
     """
     decided = matrix.integer.copy()
     for name in DECISIONS:
@@ -90,7 +92,7 @@ def split(matrix: Matrix) -> Split:
     columns, operated = np.flatnonzero(decided), np.flatnonzero(~decided)
     rows = sparse.csr_array(matrix.a)
     divided = np.array([name in DIVIDED for name, _ in matrix.row_names], bool)
-    label = _components(rows[~divided][:, operated])
+    label = _components(rows[~divided][:, operated], small)
     owner = _owners(rows[:, operated], label)
     shares = _shares(rows, divided, operated, label)
     master = _master(matrix, rows, columns, owner, divided, shares)
@@ -112,14 +114,14 @@ class _Share:
     upper: float
 
 
-def _components(rows: sparse.csr_array) -> np.ndarray:
+def _components(rows: sparse.csr_array, small: int) -> np.ndarray:
     """Which component every column is in; columns are joined by the rows they share, small components by each other."""
     width = rows.shape[1]
     graph = sparse.block_array([[None, rows.T != 0], [rows != 0, None]], format="csr")
     if not width:
         return np.array([], int)
     label = connected_components(graph, directed=False)[1][:width]
-    label[np.bincount(label)[label] < SMALL] = -1
+    label[np.bincount(label)[label] < small] = -1
     return np.unique(label, return_inverse=True)[1]
 
 
