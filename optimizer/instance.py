@@ -84,6 +84,7 @@ class Instance:
     series: tuple[schema.Series, ...]
     periods: tuple[schema.Period, ...]
     calendar: tuple[schema.CalendarSlot, ...]
+    drivers: tuple[schema.Driver, ...]
     hourly: pd.DataFrame
     path: Path | None
     content_hash: str

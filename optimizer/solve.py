@@ -99,36 +99,70 @@ def solve(
     """
     watch = Stopwatch(progress)
     options = highs.Options(gap=gap, time_limit=time_limit, threads=threads)
-    matrix, solution, answer = _answer(instance, options, watch, progress, templates)
+    solution, answer = _answer(instance, options, watch, progress, templates)
+    return checked_plan(instance, solution, answer, options, watch)
+
+
+def checked_plan(
+    instance: Instance, solution: Solution, answer: highs.Answer, options: highs.Options, watch: Stopwatch
+) -> Plan:
+    """The tables of a solution, checked.
+
+    Parameters
+    ----------
+    instance
+        What the plan is checked against; the solution's own, or one with other limits that it keeps too.
+    solution
+        Values of all columns.
+    answer
+        Its status, and the bound (M$) on the cost of any plan of ``instance``.
+    options
+        What was asked for; the status ``within gap`` is checked against its gap.
+    watch
+        Seconds so far.
+
+    Raises
+    ------
+    CheckError
+        When the plan breaks a limit or its figures do not add up.
+    """
     with watch.stage("results"):
         reading = Reading(solution)
         tables = operating_tables(reading) | Accounts(reading).tables()
-        plan = _plan(instance, answer, {name: tables[name] for name in TABLES}, _manifest(matrix, options, watch))
+        manifest = _manifest(solution.matrix, options, watch)
+        plan = _plan(instance, answer, {name: tables[name] for name in TABLES}, manifest)
     return _checked(plan, watch)
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Say in the words of a solve what is wrong with a matrix."""
+    try:
+        yield
+    except Contradiction as error:
+        raise Infeasible(f"no plan meets all limits: {error}") from None
+    except ScalingError as error:
+        raise SolverFailure(str(error)) from None
 
 
 def _answer(
     instance: Instance, options: highs.Options, watch: Stopwatch, progress: Progress | None, templates: bool
-) -> tuple[Matrix, Solution, highs.Answer]:
-    try:
+) -> tuple[Solution, highs.Answer]:
+    with refusals():
         with watch.stage("build"):
             model = build(instance, templates=templates)
         with watch.stage("hand-off"):
             matrix = compile_matrix(model)
             solver = highs.hand_off(matrix, options)
-    except Contradiction as error:
-        raise Infeasible(f"no plan meets all limits: {error}") from None
-    except ScalingError as error:
-        raise SolverFailure(str(error)) from None
     with watch.stage("solve"):
-        answer = _search(instance, matrix, solver, options, progress)
-        _refuse_no_answer(answer)
+        answer = search(instance, matrix, solver, options, progress)
+        refuse_no_answer(answer)
         answer = highs.fix_and_polish(matrix, answer, options)
     assert answer.x is not None
-    return matrix, Solution(model.data, matrix, answer.x), answer
+    return Solution(model.data, matrix, answer.x), answer
 
 
-def _search(
+def search(
     instance: Instance, matrix: Matrix, solver: highspy.Highs, options: highs.Options, progress: Progress | None
 ) -> highs.Answer:
     """Branch and bound, from a first plan where the model is large."""
@@ -142,7 +176,8 @@ def _search(
     return highs.run(solver, matrix, interrupt, progress)
 
 
-def _refuse_no_answer(answer: highs.Answer) -> None:
+def refuse_no_answer(answer: highs.Answer) -> None:
+    """Raise what it means that there is no plan."""
     if answer.status == "infeasible":
         raise Infeasible(
             "no plan meets all limits of the instance: 'optimizer explain' says which contradict each other "

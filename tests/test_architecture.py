@@ -36,6 +36,7 @@ ORDER = (
     "synthetic",
     "compare",
     "sweep",
+    "whatif",
     "show",
     "report",
     "cli",
