@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from optimizer.plan import read_plan as read_plan
     from optimizer.pledge import price_of_pledge as price_of_pledge
     from optimizer.problems import InstanceError as InstanceError
+    from optimizer.replay import replay as replay
     from optimizer.solve import solve as solve
     from optimizer.synthetic import synthetic as synthetic
 
@@ -33,6 +34,7 @@ EXPORTS = {
     "price_of_pledge": "pledge",
     "read_instance": "instance",
     "read_plan": "plan",
+    "replay": "replay",
     "solve": "solve",
     "synthetic": "synthetic",
     "write_instance": "instance",

@@ -50,13 +50,13 @@ class Accounts:
     def _months(self, site: str, year: int) -> list[dict[str, object]]:
         data, imports = self.data, self.reading.imports[site, year]
         tariff, billing = data.tariff_of(site), data.grid.billing
-        peaks = {p: float(imports[steps].max()) for p, steps in data.period_steps.items()}
+        peaks = {p: float(imports[steps].max()) for p, steps in data.grid.parts.items()}
         minimum = minimum_mw(data, site, year) * self.reading.opened[site, year]
         rate = charge(data, site, year, "demand_usd_per_kw_month") * 1000
-        annual = max(peaks[str(p)] for p in billing["period"])
+        annual = max(peaks[str(p)] for p in billing["part"])
         rows: list[dict[str, object]] = []
         for month, group in billing.groupby("billing_month"):
-            metered = max(peaks[str(p)] for p in group["period"])
+            metered = max(peaks[str(p)] for p in group["part"])
             months = float(group["months"].iloc[0])
             demand = max(metered, tariff.ratchet_share * annual, minimum)
             row: dict[str, object] = {
@@ -371,7 +371,8 @@ class Accounts:
     @property
     def horizon_end(self) -> int:
         """First year after the horizon."""
-        return self.years[-1] + self.data.grid.years_represented[self.years[-1]]
+        last = self.data.years[-1]
+        return last + self.data.grid.years_represented[last]
 
     def _opening_costs(self) -> pd.DataFrame:
         rows: list[dict[str, object]] = []
@@ -404,17 +405,10 @@ class Accounts:
                 dollars = capex * self._dollars_per_capex(name, resource, service, factor)
                 for year, part in self._payments(name, resource, service).items():
                     add(year, name, dollars * part)
-        represented = self.data.grid.years_represented
         for row in rows_of(self.costs):
             if row.name == "site_opening":
                 add(row.year, row.name, row.usd)
-            elif row.name not in CAPITAL_COSTS and row.name != "tie_break":
-                for ahead in range(represented[row.year]):
-                    add(row.year + ahead, row.name, row.usd)
-        rows: list[dict[str, object]] = [
-            {"calendar_year": y, "name": n, "usd": usd} for (y, n), usd in sorted(cash.items()) if usd
-        ]
-        return table("cash_flow", rows)
+        return cash_table(cash | running_cash(self.costs, self.data.grid.years_represented))
 
     def _payments(self, name: str, resource: Resource, service: int) -> dict[int, float]:
         """Calendar years in which a capital cost is paid, per dollar of it."""
@@ -425,7 +419,7 @@ class Accounts:
             return finance.spend_by_year(service, self.data.spend_curve(technology), self.data.base_year)
         annuity = finance.capital_recovery_factor(capital.wacc_of(self.data, resource), technology.life_years)
         represented = self.data.grid.years_represented
-        serving = [y for y in self.years if service <= y < service + technology.life_years]
+        serving = [y for y in self.data.years if service <= y < service + technology.life_years]
         return {y + ahead: annuity for y in serving for ahead in range(represented[y])}
 
     def tables(self) -> dict[str, pd.DataFrame]:
@@ -441,6 +435,23 @@ class Accounts:
             "make_whole": self.make_whole,
             "stranding": self.stranding,
         }
+
+
+def running_cash(costs: pd.DataFrame, represented: Mapping[int, int]) -> dict[tuple[int, str], float]:
+    """Cash of yearly costs by calendar year and name, US$: a planning year's in every year that it stands for."""
+    cash: dict[tuple[int, str], float] = {}
+    for row in rows_of(costs):
+        if row.name not in CAPITAL_COSTS and row.name != "tie_break":
+            for ahead in range(represented[row.year]):
+                cash[row.year + ahead, row.name] = cash.get((row.year + ahead, row.name), 0.0) + row.usd
+    return cash
+
+
+def cash_table(cash: Mapping[tuple[int, str], float]) -> pd.DataFrame:
+    rows: list[dict[str, object]] = [
+        {"calendar_year": y, "name": n, "usd": usd} for (y, n), usd in sorted(cash.items()) if usd
+    ]
+    return table("cash_flow", rows)
 
 
 def _rate_row(

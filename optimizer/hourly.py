@@ -47,16 +47,26 @@ def read_hourly(text: str, problems: list[Problem]) -> pd.DataFrame | None:
     try:
         lines = read_lines(HOURLY_FILE, text)
         header = read_header(HOURLY_FILE, lines)
-        if "hour" not in header:
-            raise Unreadable(HOURLY_FILE, 1, "column hour is missing", "Add it: 0, 1, 2, ...")
+        need_hour(header)
         values = _values(header, lines, problems)
     except Unreadable as stop:
         problems.append(stop.problem)
         return None
+    return hourly_columns(header, values, problems)
+
+
+def hourly_columns(header: list[str], values: np.ndarray, problems: list[Problem]) -> pd.DataFrame:
+    """The frame of a table of numbers with its column ``hour``, whose gaps are added to ``problems``."""
     position = header.index("hour")
     problems.extend(_hour_problems(values[:, position]))
     names = [name for name in header if name != "hour"]
     return hourly_frame(names, np.delete(values, position, axis=1))
+
+
+def need_hour(header: list[str]) -> None:
+    """Raise Unreadable without a column ``hour``."""
+    if "hour" not in header:
+        raise Unreadable(HOURLY_FILE, 1, "column hour is missing", "Add it: 0, 1, 2, ...")
 
 
 def _values(header: list[str], lines: Iterator[tuple[int, list[str]]], problems: list[Problem]) -> np.ndarray:

@@ -1,7 +1,7 @@
-"""An instance: a folder of CSV tables, an hourly file and a manifest -> one frozen, validated object.
+"""An instance: a folder (CSV tables, an hourly file, a manifest) or a workbook -> one frozen, validated object.
 
-A folder is read whole and every problem found in it is reported at once, with file, row, column, value, rule and
-fix (`InstanceError`). Nothing is repaired silently. What is accepted can be written back without loss.
+It is read whole and every problem found in it is reported at once, with file, row and column or sheet and cell, value,
+rule and fix (`InstanceError`). Nothing is repaired silently. What is accepted can be written back without loss.
 
 The rules of a single cell are in ``schema.py``, those that join rows or tables in ``consistency.py``.
 """
@@ -20,7 +20,7 @@ import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -30,9 +30,12 @@ from pydantic import ValidationError
 from optimizer import schema
 from optimizer.consistency import Content, Origins, find_problems
 from optimizer.hourly import hourly_frame, read_hourly
-from optimizer.problems import InstanceError, Problem, shown, suggestion
+from optimizer.problems import InstanceError, MissingPackageError, Problem, shown, suggestion
 from optimizer.schema import HOURLY_FILE, MANIFEST_FILE, TABLES, Manifest, Row, Table
 from optimizer.tables import MAX_MANIFEST_BYTES, TableRows, breaches, make_row, read_table, read_text
+
+if TYPE_CHECKING:
+    from optimizer.workbook_in import Book
 
 __all__ = ["Instance", "InstanceError", "Problem", "make_instance", "read_instance", "write_instance"]
 
@@ -48,7 +51,7 @@ class Instance:
     hourly
         Hourly series: index ``hour`` 0..n-1, one float64 column per series; its values cannot be written to.
     path
-        Folder it was read from; None for one made in memory.
+        Folder or workbook it was read from; None for one made in memory.
     content_hash
         SHA-256 of the content, whatever the folder and the layout of its files.
 
@@ -107,16 +110,20 @@ class Instance:
 
 
 def read_instance(path: str | os.PathLike[str]) -> Instance:
-    """Read and validate the instance in a folder.
+    """Read and validate the instance in a folder or in a workbook (``.xlsx``).
 
     Raises
     ------
     InstanceError
-        With every problem of every file.
+        With every problem of every file or sheet.
+    MissingPackageError
+        For a workbook, when openpyxl is not installed.
     """
     folder = Path(path)
+    if folder.is_file() and folder.suffix.lower() == ".xlsx":
+        return _read_workbook(folder)
     if not folder.is_dir():
-        fix = "Give the folder that holds instance.toml."
+        fix = "Give the folder that holds instance.toml, or an .xlsx workbook."
         raise InstanceError([Problem(str(path), None, None, None, "is not a folder", fix)])
     problems: list[Problem] = []
     manifest, unknown = _read_manifest(folder, problems)
@@ -125,11 +132,21 @@ def read_instance(path: str | os.PathLike[str]) -> Instance:
     hourly, hourly_complete = _read_hourly_file(folder, manifest, problems)
     content = Content(manifest, unknown, tables, hourly, hourly_complete)
     if manifest is not None and "files" not in unknown:
-        problems.extend(_note_problems(manifest, _present_files(folder)))
+        present = _present_files(folder)
+        problems.extend(_note_problems(manifest, present, present))
     problems.extend(find_problems(content))
     if problems:
         raise InstanceError(problems)
     return _instance(content, folder)
+
+
+def placed(instance: Instance, problems: Iterable[Problem]) -> list[Problem]:
+    """Problems where the instance was read from: at the cells of its workbook, or in the files of its folder."""
+    found = list(problems)
+    if instance.path is None or not instance.path.is_file():
+        return found
+    places = _read_book(instance.path, []).places
+    return [places.located(problem) for problem in found]
 
 
 def make_instance(
@@ -171,7 +188,7 @@ def make_instance(
     frozen = _checked_hourly(hourly, problems)
     content = Content(checked, unknown, checked_tables, frozen, True, origins)
     if checked is not None and frozen is not None and "files" not in unknown:
-        problems.extend(_note_problems(checked, _needed_files(checked_tables, frozen), missing_is_wrong=False))
+        problems.extend(_note_problems(checked, _needed_files(checked_tables, frozen)))
     problems.extend(find_problems(content))
     if problems:
         raise InstanceError(problems)
@@ -206,6 +223,32 @@ def write_instance(instance: Instance, folder: str | os.PathLike[str]) -> None:
 
 
 # Reading
+
+
+def _read_book(path: Path, problems: list[Problem]) -> Book:
+    try:
+        from optimizer.workbook_in import read_book
+    except ModuleNotFoundError as error:
+        raise MissingPackageError.of(error, "reading a workbook", "workbook") from None
+    return read_book(path, problems)
+
+
+def _read_workbook(path: Path) -> Instance:
+    problems: list[Problem] = []
+    book = _read_book(path, problems)
+    manifest, unknown = None, frozenset[str]()
+    if book.settings is not None:
+        manifest, unknown = _check_manifest(book.settings, problems, Origins())
+    hourly = book.hourly
+    if hourly is None and book.hourly_complete:
+        hourly = hourly_frame([], np.empty((manifest.series_hours if manifest else 0, 0)))
+    content = Content(manifest, unknown, book.tables, hourly, book.hourly_complete)
+    if manifest is not None and "files" not in unknown:
+        problems.extend(_note_problems(manifest, book.filled(), book.sheets))
+    problems.extend(find_problems(content))
+    if problems:
+        raise InstanceError(book.places.located(problem) for problem in problems)
+    return _instance(content, path)
 
 
 #: Stand-ins for manifest entries that could not be read, so that the rules about the others still run.
@@ -308,10 +351,10 @@ def _needed_files(tables: Mapping[str, TableRows], hourly: pd.DataFrame) -> set[
     return needed | ({HOURLY_FILE} if len(hourly.columns) else set())
 
 
-def _note_problems(manifest: Manifest, present: set[str], missing_is_wrong: bool = True) -> Iterable[Problem]:
-    """Every file has a note on source and licence, and every note a file of the folder."""
+def _note_problems(manifest: Manifest, needed: set[str], present: set[str] | None = None) -> Iterable[Problem]:
+    """Every file needed has a note on source and licence, and every note a file that is present (None: all may be)."""
     known = {table.file for table in TABLES.values()} | {HOURLY_FILE, MANIFEST_FILE}
-    for name in sorted(present - set(manifest.files)):
+    for name in sorted(needed - set(manifest.files)):
         rule = "must say where this file comes from"
         fix = f'Add [files."{name}"] with source and licence.'
         yield Problem(MANIFEST_FILE, None, f'files."{name}"', None, rule, fix)
@@ -322,7 +365,7 @@ def _note_problems(manifest: Manifest, present: set[str], missing_is_wrong: bool
             yield Problem(MANIFEST_FILE, None, column, None, rule, "Write the bare file name.")
         elif name not in known:
             yield Problem(MANIFEST_FILE, None, column, None, "is not a file of an instance", suggestion(name, known))
-        elif missing_is_wrong and name not in present and name != MANIFEST_FILE:
+        elif present is not None and name not in present and name != MANIFEST_FILE:
             rule = "names a file that is not in the folder"
             yield Problem(MANIFEST_FILE, None, column, None, rule, "Add the file, or delete the note.")
 

@@ -25,7 +25,7 @@ import pandas as pd
 from pydantic import BaseModel
 
 from optimizer.consistency import Origin, Origins
-from optimizer.instance import Instance, make_instance
+from optimizer.instance import Instance, make_instance, placed
 from optimizer.problems import InstanceError, Problem, shown, suggestion
 from optimizer.schema import HOURLY_FILE, MANIFEST_FILE, TABLES, Manifest, Table
 from optimizer.tables import DECIMAL, WHOLE, column_types, meaning, typed
@@ -115,7 +115,7 @@ def apply_overrides(instance: Instance, overrides: Iterable[str]) -> Instance:
     try:
         return draft.finish()
     except InstanceError as error:
-        raise InstanceError(_at_overrides(error.problems, parsed)) from None
+        raise InstanceError(_at_overrides(placed(instance, error.problems), parsed)) from None
 
 
 def parse_override(text: str, label: str = "--set") -> Override:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 HOURS_PER_YEAR = 8760
 MONTHS = range(1, 13)
 DAYS_OF_MONTH = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+LONGEST_MONTH = 24 * max(DAYS_OF_MONTH)
 _END_OF_MONTH = tuple(24 * days for days in accumulate(DAYS_OF_MONTH))
 
 
@@ -41,8 +42,10 @@ class TimeGrid:
         ``duration_hours``, ``occurrences`` (per year), ``weight_hours`` (their product), ``next_step`` (cyclic
         within the period).
     billing
-        Columns ``billing_month`` (1..12), ``period``, ``months``: the periods that a month's metered peak is taken
-        over, and how many months of the year the billing month stands for (the same in all of its rows; 12 in all).
+        Columns ``billing_month`` (1..12), ``part``, ``months``: the parts of the year that a month's metered peak is
+        taken over, and how many months of the year it stands for (the same in all of its rows; 12 in all).
+    parts
+        Steps of each part: a period, or a month of a period that is longer than one.
     slots
         Periods in calendar order; empty without a calendar.
     """
@@ -51,6 +54,7 @@ class TimeGrid:
     years_represented: dict[int, int]
     steps: pd.DataFrame
     billing: pd.DataFrame
+    parts: dict[str, np.ndarray]
     slots: tuple[str, ...]
 
     def average(self, values: np.ndarray) -> np.ndarray:
@@ -98,11 +102,14 @@ def time_grid(instance: Instance) -> TimeGrid:
     ordered = sorted((row.slot, row.period) for row in instance.calendar if row.resolution == name)
     slots = tuple(period for _, period in ordered)
     years = planning_years(manifest)
+    steps = _steps(periods, manifest.resolutions[name].step_hours, manifest.series_hours)
+    split = _split(periods, slots)
     return TimeGrid(
         years=years,
         years_represented=years_represented(years, manifest.last_year_represents),
-        steps=_steps(periods, manifest.resolutions[name].step_hours, manifest.series_hours),
-        billing=_billing(periods, slots, manifest.series_hours),
+        steps=steps,
+        billing=_billing(periods, slots, split, steps, manifest.series_hours),
+        parts=_parts(steps, split, manifest.series_hours),
         slots=slots,
     )
 
@@ -166,21 +173,46 @@ def _steps(periods: Sequence[Period], step_hours: int, series_hours: int) -> pd.
     return pd.DataFrame(rows, columns=columns, index=pd.RangeIndex(len(rows), name="step"))
 
 
-def _billing(periods: Sequence[Period], slots: Sequence[str], series_hours: int) -> pd.DataFrame:
-    rows = _billing_by_calendar(periods, slots) if slots else _billing_by_start(periods, series_hours)
-    return pd.DataFrame(rows, columns=["billing_month", "period", "months"])
+def _split(periods: Sequence[Period], slots: Sequence[str]) -> frozenset[str]:
+    """Periods that are billed month by month: those longer than a month, where no calendar says what they stand for."""
+    return frozenset(row.period for row in periods if row.hours > LONGEST_MONTH and not slots)
 
 
-def _billing_by_start(periods: Sequence[Period], series_hours: int) -> list[tuple[int, str, float]]:
-    """A period belongs to the month of its first hour; a month weighs as much as the hours of its periods."""
-    members: dict[int, list[Period]] = {}
-    for row in periods:
-        members.setdefault(month_of_hour(row.start_hour, series_hours), []).append(row)
-    rows: list[tuple[int, str, float]] = []
-    for month, group in sorted(members.items()):
-        hours = sum(row.hours * row.occurrences_per_year for row in group)
-        rows.extend((month, row.period, 12 * hours / HOURS_PER_YEAR) for row in group)
-    return rows
+def _parts(steps: pd.DataFrame, split: frozenset[str], series_hours: int) -> dict[str, np.ndarray]:
+    names = [
+        _part(str(period), month_of_hour(int(start), series_hours)) if period in split else str(period)
+        for period, start in zip(steps["period"], steps["start_hour"], strict=True)
+    ]
+    members = pd.Series(steps.index, index=names).groupby(level=0, sort=False)
+    return {str(name): rows.to_numpy(int) for name, rows in members}
+
+
+def _part(period: str, month: int) -> str:
+    return f"{period}, month {month}"
+
+
+def _billing(
+    periods: Sequence[Period], slots: Sequence[str], split: frozenset[str], steps: pd.DataFrame, series_hours: int
+) -> pd.DataFrame:
+    rows = _billing_by_calendar(periods, slots) if slots else _billing_by_start(steps, split, series_hours)
+    return pd.DataFrame(rows, columns=["billing_month", "part", "months"])
+
+
+def _billing_by_start(steps: pd.DataFrame, split: frozenset[str], series_hours: int) -> list[tuple[int, str, float]]:
+    """A period belongs to the month of its first hour (a long one to all of its months).
+
+    A month weighs as much as the hours of its parts; where the periods are the whole year, each month counts once.
+    """
+    whole_year = sorted(steps["start_hour"]) == list(range(0, series_hours, int(steps["duration_hours"].iloc[0])))
+    opening = steps.groupby("period")["start_hour"].transform("min")
+    start = steps["start_hour"].where(steps["period"].isin(split), opening)
+    months = pd.Series([month_of_hour(int(hour), series_hours) for hour in start], steps.index)
+    hours = steps["weight_hours"].groupby(months).sum()
+    rows: dict[tuple[int, str], float] = {}
+    for month, period in zip(months, steps["period"], strict=True):
+        part = _part(period, month) if period in split else period
+        rows[month, part] = 1.0 if whole_year and len(hours) == len(MONTHS) else 12 * hours[month] / HOURS_PER_YEAR
+    return [(month, part, weight) for (month, part), weight in sorted(rows.items(), key=lambda row: row[0][0])]
 
 
 def _billing_by_calendar(periods: Sequence[Period], slots: Sequence[str]) -> list[tuple[int, str, float]]:

@@ -206,6 +206,27 @@ class Plan:
             os.fsync(stream.fileno())
 
 
+def annotate(folder: str | Path, name: str, entry: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> Path:
+    """Add what was found out about a run: tables in a folder of their own, and an entry in its manifest.
+
+    Everything is written beside its place and renamed, the manifest last; what stood there under the name is replaced.
+    """
+    run = Path(folder).absolute()
+    manifest = json.loads((run / MANIFEST).read_text(encoding="utf-8"))
+    draft = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=run))
+    try:
+        for table, frame in tables.items():
+            frame.to_csv(draft / f"{table}.csv", index=False, lineterminator="\n")
+        _put_in_place(draft, run / name)
+        draft_manifest = run / f".{MANIFEST}.{name}"
+        text = json.dumps({**manifest, name: dict(entry)}, indent=2, sort_keys=True, allow_nan=False) + "\n"
+        draft_manifest.write_text(text, encoding="utf-8")
+        draft_manifest.replace(run / MANIFEST)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return run / name
+
+
 def is_run(folder: str | Path) -> bool:
     """Does the folder hold a complete run."""
     return (Path(folder) / MANIFEST).is_file() and (Path(folder) / "allocation.csv").is_file()

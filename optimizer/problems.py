@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -33,11 +34,15 @@ class Problem:
         What to do.
     count
         How many alike problems it stands for; more than 1: only counted, not listed.
+    cell
+        Cell of a workbook; the file is then its sheet, and the row that of the sheet.
 
     Examples
     --------
     >>> print(Problem("sites.csv", 7, "existing_poi_mw", "-40", "must be >= 0 MW", "For an island write 0."))
     sites.csv row 7, existing_poi_mw = -40: must be >= 0 MW. For an island write 0.
+    >>> print(Problem("Site years", 7, "floor_mw", "-40", "must be >= 0 MW", cell="C7"))
+    'Site years'!C7, floor_mw = -40: must be >= 0 MW.
     """
 
     file: str
@@ -47,17 +52,33 @@ class Problem:
     rule: str
     fix: str = ""
     count: int = 1
+    cell: str | None = None
 
     def __str__(self) -> str:
         return f"{self._where()}: {_sentence(self.rule)} {self.fix}".rstrip()
 
     def _where(self) -> str:
-        place = self.file if self.row is None else f"{self.file} row {self.row}"
+        place = self._place()
         if self.column is None:
             return place
         if self.value is None:
             return f"{place}, {self.column}"
         return f"{place}, {self.column} = {self.value or '(blank)'}"
+
+    def _place(self) -> str:
+        if self.cell is not None:
+            sheet = self.file if re.fullmatch(r"\w+", self.file) else f"'{self.file}'"
+            return f"{sheet}!{self.cell}"
+        return self.file if self.row is None else f"{self.file} row {self.row}"
+
+
+class MissingPackageError(ImportError):
+    """A package that an optional part needs is not installed."""
+
+    @classmethod
+    def of(cls, error: ModuleNotFoundError, what: str, extra: str) -> MissingPackageError:
+        """What needs the package, and how to install it."""
+        return cls(f"{what} needs {error.name}: pip install 'community-plan-optimizer[{extra}]'")
 
 
 class InstanceError(ValueError):

@@ -34,7 +34,7 @@ class Reading:
     def __init__(self, solution: Solution) -> None:
         self.solution = solution
         self.data: Data = solution.data
-        self.years = self.data.years
+        self.years = self.data.operated
         self.n_steps = len(self.data.steps)
         self._read: dict[str, Steps] = {}
 
@@ -126,7 +126,7 @@ class Reading:
         first = {s: min(y for q, y in active if q == s) for s, _ in active}
         opened = {}
         for s, site in self.data.sites.items():
-            for y in self.years:
+            for y in self.data.years:
                 optional = round(chosen.get((s, y), 0.0)) if not site.required else 0
                 opened[s, y] = optional or int(site.required and s in first and y >= first[s])
         return opened

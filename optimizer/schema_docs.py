@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import typing
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,7 +19,7 @@ from optimizer.schema import (
     Manifest,
     Table,
 )
-from optimizer.tables import column_types
+from optimizer.tables import column_types, is_list, section_of
 
 SIGNS = {Ge: ">=", Gt: ">", Le: "<=", Lt: "<"}
 
@@ -64,10 +63,11 @@ def schema_markdown() -> str:
 
 
 INTRODUCTION = """\
-An instance is a folder: `instance.toml`, one CSV file per table, and `hourly.csv`. Files are UTF-8 with commas and
-one header row. A blank cell takes the default; a column whose default is "none" may stay blank, and a "needed" one
-must be filled. Numbers have a decimal point and no thousands separator; truth values are `true` and `false`. Money
-is real US$ of `price_year`. Every file is named under `[files]` with its source and licence."""
+An instance is a folder: `instance.toml`, one CSV file per table, and `hourly.csv`; or a workbook with a sheet for
+each (`optimizer template`). Files are UTF-8 with commas and one header row. A blank cell takes the default; a column
+whose default is "none" may stay blank, and a "needed" one must be filled. Numbers have a decimal point and no
+thousands separator; truth values are `true` and `false`. Money is real US$ of `price_year`. Every file is named under
+`[files]` with its source and licence."""
 
 HOURLY = """\
 Column `hour` counts 0, 1, 2, ... up to `series_hours` less one; every row of `series.csv` has a column of its name.
@@ -78,26 +78,17 @@ def _sections() -> Iterator[tuple[str, type[BaseModel]]]:
     """The manifest and its sections; NAME stands for a name of the user's."""
     yield "", Manifest
     for name, info in Manifest.model_fields.items():
-        inner, by_name = _inner(info)
+        inner, by_name = section_of(info)
         if inner is not None:
             yield f"{name}.NAME" if by_name else name, inner
 
 
-def _inner(info: FieldInfo) -> tuple[type[BaseModel] | None, bool]:
-    annotation = info.annotation
-    if typing.get_origin(annotation) is dict:
-        return typing.get_args(annotation)[1], True
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation, False
-    return None, False
-
-
 def _section(name: str, model: type[BaseModel]) -> dict[str, Any]:
-    fields = {key: info for key, info in model.model_fields.items() if _inner(info)[0] is None}
+    fields = {key: info for key, info in model.model_fields.items() if section_of(info)[0] is None}
     return {
         "name": name,
         "description": (model.__doc__ or "").strip(),
-        "entries": [_column(model, key, info) for key, info in fields.items()],
+        "entries": [describe(model, key) for key in fields],
     }
 
 
@@ -108,14 +99,16 @@ def _table(table: Table) -> dict[str, Any]:
         "description": " ".join((table.row.__doc__ or "").split()),
         "required": table.required,
         "key": list(table.key),
-        "columns": [_column(table.row, name, table.row.model_fields[name]) for name in table.columns()],
+        "columns": [describe(table.row, name) for name in table.columns()],
     }
 
 
-def _column(model: type[BaseModel], name: str, info: FieldInfo) -> dict[str, Any]:
+def describe(model: type[BaseModel], name: str) -> dict[str, Any]:
+    """A column (or an entry of the manifest) as plain data."""
+    info = model.model_fields[name]
     wanted = column_types(model)[name]
     extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
-    years = any(typing.get_origin(part) is tuple for part in (info.annotation, *typing.get_args(info.annotation)))
+    years = is_list(info)
     default = None if info.is_required() else info.get_default(call_default_factory=True)
     return {
         "name": name,

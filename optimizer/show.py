@@ -126,14 +126,14 @@ def funded(plan: Plan) -> RenderableType:
     rows = placed(plan)
     if rows.empty:
         return Text("Nothing is funded.")
-    grid = _table("place", "technology", "paid as", "MW", "MWh", "capital, M$", "in service")
+    grid = table_of("place", "technology", "paid as", "MW", "MWh", "capital, M$", "in service")
     for keys, group in rows.groupby(["place", "technology", "funding_mode"], sort=False):
         storage = (group["kind"] == "storage").any()
         money = [f"{group['mw'].sum():,.1f}", f"{group['mwh'].sum():,.1f}" if storage else ""]
         grid.add_row(*map(str, keys), *money, millions(group["capex_usd"].sum()), first_to_last(group["year"]))
     grid.add_section()
     grid.add_row("total", "", "", "", "", millions(rows["capex_usd"].sum()), "")
-    return _titled("Funded", grid)
+    return titled("Funded", grid)
 
 
 def yearly_mw(plan: Plan) -> Iterable[RenderableType]:
@@ -158,13 +158,13 @@ def placed(plan: Plan) -> pd.DataFrame:
 def costs(plan: Plan) -> RenderableType:
     """Present value by cost name."""
     totals = plan.costs.groupby("name")["present_value_usd"].sum().sort_values(ascending=False, kind="stable")
-    grid = _table("cost", "present value, M$")
+    grid = table_of("cost", "present value, M$")
     for name, value in totals.items():
         if abs(value) >= 1:
             grid.add_row(f"{name} (not cash)" if name in NOT_CASH else str(name), millions(value))
     grid.add_section()
     grid.add_row("total", millions(totals.sum()))
-    return _titled("Cost to the sponsor", grid)
+    return titled("Cost to the sponsor", grid)
 
 
 RATE_COLUMNS = ("utility", "class", "year", "without", "with", "change", "limit")
@@ -176,24 +176,24 @@ def worst_rates(plan: Plan) -> RenderableType:
     if plan.rates.empty:
         return Text("No local customers in this instance: there are no rates to hold flat.")
     years = planning_years(plan.instance.manifest)
-    grid = _table(*RATE_COLUMNS, "at the limit in")
+    grid = table_of(*RATE_COLUMNS, "at the limit in")
     for _, group in plan.rates.groupby(["utility", "customer_class"], sort=False):
         worst = group.iloc[int(group["headroom_cents_per_kwh"].round(ROUNDING).to_numpy().argmin())]
         binding = group.loc[group["binding"].astype(bool), "year"]
         grid.add_row(*_rate_cells(worst), spans(binding, years) or "no year")
-    return _titled(f"{RATES_TITLE}: each class in its worst year", grid)
+    return titled(f"{RATES_TITLE}: each class in its worst year", grid)
 
 
 def every_rate(plan: Plan) -> RenderableType:
     """Every class in every year."""
     if plan.rates.empty:
         return worst_rates(plan)
-    grid = _table(*RATE_COLUMNS, "at the limit")
+    grid = table_of(*RATE_COLUMNS, "at the limit")
     for _, group in plan.rates.groupby(["utility", "customer_class"], sort=False):
         for _, row in group.iterrows():
             grid.add_row(*_rate_cells(row), "yes" if row["binding"] else "")
         grid.add_section()
-    return _titled(RATES_TITLE, grid)
+    return titled(RATES_TITLE, grid)
 
 
 def _rate_cells(row: pd.Series[Any]) -> list[str]:
@@ -354,11 +354,13 @@ WORDS = frozenset(
 )
 
 
-def _titled(title: str, grid: Table) -> RenderableType:
+def titled(title: str, grid: Table) -> RenderableType:
+    """A table under its title."""
     return Group(Text(title, style="bold"), grid)
 
 
-def _table(*columns: str) -> Table:
+def table_of(*columns: str) -> Table:
+    """An empty table; columns of words to the left, figures to the right."""
     grid = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
         words = column in WORDS
@@ -382,9 +384,9 @@ def _years_across(title: str, labels: Sequence[str], cells: Cells, years: Sequen
     """Tables with planning years across, as many as are needed to keep them narrow."""
     for start in range(0, len(years), YEARS_ACROSS):
         across = years[start : start + YEARS_ACROSS]
-        grid = _table(*labels, *map(str, across))
+        grid = table_of(*labels, *map(str, across))
         for names, values in cells.items():
             if any(year in values for year in across):
                 grid.add_row(*names, *(values.get(year, "") for year in across))
         if grid.row_count:
-            yield _titled(title, grid)
+            yield titled(title, grid)

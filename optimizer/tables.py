@@ -48,6 +48,21 @@ class ColumnType:
     choices: tuple[str | int, ...] = ()
 
 
+class Misfit(str):
+    """Text of a workbook's cell that is not of its column's kind; says which rule it breaks, and what to do."""
+
+    __slots__ = ("fix", "rule")
+    rule: str
+    fix: str
+
+    @classmethod
+    def of(cls, text: str, rule: str, fix: str) -> Misfit:
+        """Text with its rule and fix."""
+        found = cls(text)
+        found.rule, found.fix = rule, fix
+        return found
+
+
 @dataclass
 class TableRows:
     """Rows of one table with the lines they stand on.
@@ -145,11 +160,15 @@ def read_header(file: str, lines: Iterator[tuple[int, list[str]]]) -> list[str]:
 
 
 def read_table(file: str, text: str, table: Table, problems: list[Problem]) -> TableRows:
-    """Read the rows of a table; what is wrong with them is added to ``problems``."""
+    """Read the rows of a CSV table; what is wrong with them is added to ``problems``."""
+    return read_rows(file, read_lines(file, text), table, problems)
+
+
+def read_rows(file: str, lines: Iterator[tuple[int, list[str]]], table: Table, problems: list[Problem]) -> TableRows:
+    """Read the rows of a table from its (line, cells), header first; cells may be `Misfit`."""
     result = TableRows(table)
     before = len(problems)
     try:
-        lines = read_lines(file, text)
         header = read_header(file, lines)
         missing = _missing_columns(file, header, table, problems)
         result.present = not missing & set(table.key)
@@ -181,6 +200,8 @@ def typed(model: type[BaseModel], column: str, text: str) -> Any:
     ValueError
         With the rule and the fix as its two arguments.
     """
+    if isinstance(text, Misfit):
+        raise ValueError(text.rule, text.fix)
     wanted = column_types(model)[column]
     bare = text.strip()
     if wanted.choices:
@@ -222,6 +243,22 @@ def unit(model: type[BaseModel], column: str) -> str:
     """Unit of a column, '' for text."""
     extra = model.model_fields[column].json_schema_extra
     return str(extra.get("unit", "")) if isinstance(extra, dict) else ""
+
+
+def section_of(info: FieldInfo) -> tuple[type[BaseModel] | None, bool]:
+    """Class of a section of the manifest (None: it is an entry), and whether there are several of it by name."""
+    annotation = info.annotation
+    if typing.get_origin(annotation) is dict:
+        return typing.get_args(annotation)[1], True
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation, False
+    return None, False
+
+
+def is_list(info: FieldInfo) -> bool:
+    """An entry of the manifest that holds several values."""
+    parts = (info.annotation, *typing.get_args(info.annotation))
+    return any(typing.get_origin(part) is tuple for part in parts)
 
 
 def make_row(model: type[Row], values: Mapping[str, Any]) -> Row | list[tuple[str, Any, str, str]]:

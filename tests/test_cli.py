@@ -161,7 +161,7 @@ def test_bad_data_as_json(broken: Path) -> None:
     found = json.loads(run.stdout)
     assert found["status"] == "bad data"
     assert {problem["file"] for problem in found["problems"]} == {"sites.csv", "tariffs.csv"}
-    assert set(found["problems"][0]) == {"file", "row", "column", "value", "rule", "fix"}
+    assert set(found["problems"][0]) == {"file", "row", "column", "cell", "value", "rule", "fix"}
 
 
 def test_no_such_folder_is_3(tmp_path: Path) -> None:
@@ -441,7 +441,7 @@ def test_the_readme_lists_every_command_and_exit_code() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     for command in ("init DIR", "validate INSTANCE", "solve INSTANCE", "show RUN", "schema"):
         assert f"| `optimizer {command}` |" in readme
-    codes = {code for code, _ in cli.ERROR_CODES.values()} | set(cli.STATUS_CODES.values())
+    codes = {code for code, _ in cli.ERROR_CODES.values()} | set(cli.STATUS_CODES.values()) | {cli.MISSED}
     assert {line.split()[1] for line in readme.splitlines() if line[:3] in {f"| {n}" for n in range(10)}} == {
         str(code) for code in codes
     }

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 from test_cli import within
-from toy import plant, toy
+from toy import plant, solved, toy
+from typer.testing import CliRunner
 
 from optimizer import apply_overrides, read_instance, solve
-from optimizer.explain import explain_infeasible, marginal_values
+from optimizer.cli import app
+from optimizer.explain import explain_infeasible, marginal_values, runner_up
 from optimizer.instance import Instance, write_instance
 
 ONE_SITE = Path(__file__).parents[1] / "instances" / "one-site"
@@ -144,3 +146,26 @@ def test_command_line_for_a_run(tmp_path: Path) -> None:
     assert {"family", "place", "year", "unit", "usd_per_unit"} == set(json.loads(out)["marginal_values"][0])
     code, _, err = within("explain", run, "--set", "rates.enforce=false")
     assert code == 2 and "goes with an instance" in err
+
+
+def test_runner_up_by_hand() -> None:
+    """Engines of 10 MW cost 1 M$ each net of salvage and save 10 MW of purchases at 50 US$/MWh: 4.38 M$ a year.
+
+    Ten of them are built, so one fewer costs 4.38 - 1 M$; a pricier sort costs 3 M$ for no saving.
+    """
+    ten = plant("engine", capex_usd_per_kw=1000.0, max_blocks=10.0, integer=True)
+    other = plant("pricey", capex_usd_per_kw=3000.0, max_blocks=1.0, integer=True)
+    plan = solved(toy(ten, other))
+    found = runner_up(plan).set_index(["option", "change_blocks"])
+    assert found.loc[("engine", -1), "usd"] == pytest.approx(4.38e6 - 1e6)
+    assert found.loc[("pricey", 1), "usd"] == pytest.approx(3e6)
+    assert found.loc[("engine", 1), "outcome"].startswith("not possible")
+    assert list(runner_up(plan)["usd"].dropna()) == sorted(runner_up(plan)["usd"].dropna())
+
+
+def test_runner_up_of_a_run_on_the_command_line(tmp_path: Path) -> None:
+    run = solved(read_instance(ONE_SITE)).save(tmp_path / "run")
+    answer = CliRunner().invoke(app, ["explain", str(run), "--runner-up"])
+    assert answer.exit_code == 0, answer.output
+    assert "One block more or fewer" in answer.stdout
+    assert CliRunner().invoke(app, ["explain", str(ONE_SITE), "--runner-up"]).exit_code == 2

@@ -1,6 +1,6 @@
 """Hostile and unlucky: files at random, kills at random, two runs to one folder.
 
-The ordinary run tries a few; ``FUZZ_CASES=5000 KILLS=50 pytest tests/test_hostile.py`` tries many.
+The ordinary run tries a few; ``FUZZ_CASES=5000 GUIDED_CASES=5000 KILLS=50 pytest tests/test_hostile.py`` tries many.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 
 import pytest
 from small_instance import small_instance_folder
@@ -25,6 +26,7 @@ from optimizer.problems import Problem
 
 ROOT = Path(__file__).parents[1]
 FUZZ_CASES = int(os.environ.get("FUZZ_CASES", "120"))
+GUIDED_CASES = int(os.environ.get("GUIDED_CASES", "60"))
 KILLS = int(os.environ.get("KILLS", "4"))
 
 #: Cells that have broken readers before.
@@ -139,6 +141,58 @@ def test_files_at_random_are_read_or_refused_with_reasons(sound: Path, tmp_path:
             assert problem.file and problem.rule, f"seed {seed}"
         assert time.perf_counter() - started < 20, f"seed {seed} took too long"
         shutil.rmtree(folder)
+
+
+#: Modules whose lines guide the search.
+READERS = ("consistency", "hourly", "instance", "periods", "problems", "schema", "tables")
+
+
+def lines_run(folder: Path, seed: int) -> set[tuple[str, int]]:
+    """Lines of the readers that run when a folder is read."""
+    seen: set[tuple[str, int]] = set()
+    watched = {str(ROOT / "optimizer" / f"{name}.py") for name in READERS}
+
+    def trace(frame: FrameType, event: str, _: object) -> object:
+        if frame.f_code.co_filename not in watched:
+            return None
+        if event == "line":
+            seen.add((frame.f_code.co_filename, frame.f_lineno))
+        return trace
+
+    sys.settrace(trace)
+    try:
+        problems_of(folder, seed)
+    finally:
+        sys.settrace(None)
+    return seen
+
+
+def test_files_guided_by_what_they_reach_are_read_or_refused(sound: Path, tmp_path: Path) -> None:
+    """Mutants that reach lines no other reached are kept and mutated further."""
+    corpus = [{path.name: path.read_bytes() for path in sound.iterdir()}]
+    reached = lines_run(sound, -1)
+    at_first = len(reached)
+    for seed in range(GUIDED_CASES):
+        chance = random.Random(10_000_000 + seed)
+        files = dict(chance.choice(corpus[-20:] if chance.random() < 0.5 else corpus))
+        name = chance.choice(sorted(files))
+        try:
+            files[name] = chance.choice(MUTATIONS)(chance, files[name]) if files[name] else b"\n"
+        except UnicodeDecodeError:  # it had been mutated out of UTF-8 before
+            continue
+        folder = tmp_path / str(seed)
+        folder.mkdir()
+        for file, content in files.items():
+            (folder / file).write_bytes(content)
+        started = time.perf_counter()
+        lines = lines_run(folder, seed)
+        assert time.perf_counter() - started < 20, f"seed {seed} took too long"
+        if lines - reached:
+            reached |= lines
+            corpus.append(files)
+        shutil.rmtree(folder)
+    print(f"{GUIDED_CASES} cases, {at_first} lines at first, {len(reached)} reached, {len(corpus)} kept")  # noqa: T201
+    assert len(reached) > at_first or GUIDED_CASES < 20
 
 
 WORDS = [

@@ -92,8 +92,8 @@ def _site_billing(books: Books, site: str, months: pd.Series[float]) -> tuple[Ar
 def _metered_peaks(books: Books, row: int, months: list[int]) -> Array:
     """Highest import over the periods of each billing month; shape (Y, months)."""
     imports, table = books.site_flow["import_mw"][row], books.grid.billing
-    members = [table.loc[table["billing_month"] == month, "period"] for month in months]
-    steps = [np.concatenate([books.periods[period] for period in periods]) for periods in members]
+    members = [table.loc[table["billing_month"] == month, "part"] for month in months]
+    steps = [np.concatenate([books.grid.parts[part] for part in parts]) for parts in members]
     return np.stack([imports[:, chosen].max(axis=1) for chosen in steps], axis=1)
 
 

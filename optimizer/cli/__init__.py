@@ -1,7 +1,7 @@
 """The command line: results on stdout, progress and messages on stderr, and exit codes that scripts can rely on.
 
 0 solved within the gap · 2 usage · 3 bad data · 4 infeasible · 5 time limit, with a plan · 6 time limit, without ·
-7 solver failure, failed check or unexpected error · 130 interrupted.
+7 solver failure, failed check or unexpected error · 8 a replay misses a limit · 130 interrupted.
 
 Nothing heavy is imported before a command needs it, so that ``--help`` is instant.
 """
@@ -11,10 +11,23 @@ from __future__ import annotations
 import sys
 from typing import NoReturn
 
-from optimizer.cli import explain, instances, reports, runs, whatif
-from optimizer.cli.frame import ERROR_CODES, STATUS_CODES, USAGE, Failure, app, report
+from optimizer.cli import exchange, explain, instances, replay, reports, runs, whatif
+from optimizer.cli.frame import ERROR_CODES, MISSED, STATUS_CODES, USAGE, Failure, app, report
 
-__all__ = ["ERROR_CODES", "STATUS_CODES", "app", "explain", "instances", "main", "reports", "runs", "whatif"]
+__all__ = [
+    "ERROR_CODES",
+    "MISSED",
+    "STATUS_CODES",
+    "app",
+    "exchange",
+    "explain",
+    "instances",
+    "main",
+    "replay",
+    "reports",
+    "runs",
+    "whatif",
+]
 
 
 def main() -> NoReturn:

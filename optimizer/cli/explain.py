@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @app.command()
 @command
 def explain(
-    source: Annotated[Path, typer.Argument(metavar="INSTANCE|RUN", help="Folder of an instance or of a run.")],
+    source: Annotated[Path, typer.Argument(metavar="INSTANCE|RUN", help="An instance, or the folder of a run.")],
     overrides: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="PATH=VALUE", help="Change a figure of an instance first. May be repeated."),
@@ -29,6 +29,9 @@ def explain(
         float, typer.Option(min=1, metavar="S", help="Seconds to search for the cheapest way out.")
     ] = 120.0,
     threads: Annotated[int | None, typer.Option(min=1, metavar="N", help="Threads of the solver.")] = None,
+    blocks: Annotated[
+        bool, typer.Option("--runner-up", help="Of a run: what one block more or fewer of each investment would cost.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout, nothing else.")] = False,
 ) -> int | None:
     """Say why an instance has no plan, or what another unit of each limit is worth in a run."""
@@ -37,8 +40,10 @@ def explain(
     if is_run(source):
         if overrides:
             raise Failure(USAGE, "usage error", "--set goes with an instance: a run is explained as it is")
-        _values(source, threads, as_json)
+        (_runner_up if blocks else _values)(source, threads, as_json)
         return None
+    if blocks:
+        raise Failure(USAGE, "usage error", f"--runner-up goes with a run: solve {source} first")
     return _reasons(source, overrides or [], time_limit, threads, as_json)
 
 
@@ -54,6 +59,22 @@ def _values(run: Path, threads: int | None, as_json: bool) -> None:
     title = "Present value of one more unit of each limit, US$, conditional on this plan's investments"
     print_rich(title)
     print_rich(_table(values, {"usd_per_unit": "{:,.2f}"}))
+
+
+def _runner_up(run: Path, threads: int | None, as_json: bool) -> None:
+    from optimizer.explain import runner_up
+    from optimizer.plan import read_plan
+
+    with stdout_kept_clean():
+        found = runner_up(read_plan(run), threads=threads)
+    if as_json:
+        rows = found.astype(object).where(found.notna(), None).to_dict("records")
+        print_json({"runner_up": rows, "conditional_on": "all other investments of this plan"})
+        return
+    print_rich("One block more or fewer, all other investments as planned: rise of the present value, M$")
+    shown = found.assign(usd=found["usd"] / 1e6).rename(columns={"usd": "M$"})
+    forms = {"planned_blocks": "{:g}", "change_blocks": "{:+g}", "change_mw": "{:+,.1f}", "M$": "{:,.3f}"}
+    print_rich(_table(shown, forms))
 
 
 def _reasons(source: Path, overrides: list[str], seconds: float, threads: int | None, as_json: bool) -> int | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import tempfile
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,7 @@ from optimizer.cli.output import message, print_json, print_text
 if TYPE_CHECKING:
     from optimizer.problems import Problem
 
-USAGE, BAD_DATA, INFEASIBLE, LIMIT_WITH_PLAN, LIMIT_WITHOUT, FAILURE, INTERRUPTED = 2, 3, 4, 5, 6, 7, 130
+USAGE, BAD_DATA, INFEASIBLE, LIMIT_WITH_PLAN, LIMIT_WITHOUT, FAILURE, MISSED, INTERRUPTED = 2, 3, 4, 5, 6, 7, 8, 130
 
 #: Exit code of a plan by its status.
 STATUS_CODES = {"optimal": 0, "within gap": 0, "feasible at time limit": LIMIT_WITH_PLAN, "interrupted": INTERRUPTED}
@@ -25,13 +26,16 @@ STATUS_CODES = {"optimal": 0, "within gap": 0, "feasible at time limit": LIMIT_W
 #: Exit code and status by the name of the error (names, so that nothing is imported to tell them apart).
 ERROR_CODES = {
     "InstanceError": (BAD_DATA, "bad data"),
+    "MissingPackageError": (USAGE, "usage error"),
     "PlanError": (BAD_DATA, "bad data"),
     "Infeasible": (INFEASIBLE, "infeasible"),
     "NoIncumbent": (LIMIT_WITHOUT, "time limit without a plan"),
     "Interrupted": (INTERRUPTED, "interrupted"),
     "KeyboardInterrupt": (INTERRUPTED, "interrupted"),
+    "ReplayError": (FAILURE, "failed replay"),
     "SolveError": (FAILURE, "solver failure"),
     "CheckError": (FAILURE, "failed check"),
+    "MissingSettings": (USAGE, "usage error"),
     "FileExistsError": (USAGE, "usage error"),
     "OSError": (FAILURE, "system error"),
 }
@@ -43,7 +47,7 @@ app = typer.Typer(
     name="optimizer",
     help="Decide how much power to fund at each AI data-centre site, with local customers' rates kept flat.",
     epilog="Exit codes: 0 solved within the gap, 2 usage, 3 bad data, 4 infeasible, 5 time limit with a plan, "
-    "6 time limit without, 7 failure, 130 interrupted.",
+    "6 time limit without, 7 failure, 8 a replay misses a limit, 130 interrupted.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -72,7 +76,7 @@ class Failure(Exception):
 
     def as_dict(self) -> dict[str, Any]:
         """For ``--json``."""
-        keys = ("file", "row", "column", "value", "rule", "fix")
+        keys = ("file", "row", "column", "cell", "value", "rule", "fix")
         problems = [{key: getattr(problem, key) for key in keys} for problem in self.problems]
         return {"status": self.status, "error": self.message, "problems": problems}
 
@@ -103,6 +107,23 @@ def command(function: Callable[..., int | None]) -> Callable[..., None]:
             raise typer.Exit(code)
 
     return guarded
+
+
+def write_whole(target: Path, write: Callable[[Path], object], other: str = "another -o") -> None:
+    """Write a file whole or not at all."""
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=target.suffix, dir=target.parent)
+        os.close(handle)
+        draft = Path(name)
+        try:
+            write(draft)
+            draft.chmod(0o644)
+            draft.replace(target)
+        finally:
+            draft.unlink(missing_ok=True)
+    except OSError as error:
+        fix = f"{target} cannot be written: {error.strerror}; choose {other}"
+        raise Failure(USAGE, "usage error", fix) from None
 
 
 def report(failure: Failure, *, as_json: bool) -> int:

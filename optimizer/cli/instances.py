@@ -1,4 +1,4 @@
-"""Commands about instances: init, validate, schema."""
+"""Commands about instances: init, template, validate, schema."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from optimizer.cli.frame import USAGE, Failure, app, command
+from optimizer.cli.frame import USAGE, Failure, app, command, write_whole
 from optimizer.cli.output import print_json, print_text
+from optimizer.problems import MissingPackageError
 
 
 @app.command()
@@ -35,8 +36,33 @@ def starter() -> Path:
 
 @app.command()
 @command
+def template(
+    file: Annotated[Path, typer.Argument(metavar="FILE.xlsx", help="Workbook to write.")],
+    source: Annotated[
+        Path | None, typer.Option("--from", metavar="INSTANCE", help="Fill it with this instance; else it is empty.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace FILE.")] = False,
+) -> None:
+    """Write a workbook to fill in: a sheet per table, with units, notes and drop-downs."""
+    from optimizer.instance import read_instance
+
+    if file.suffix.lower() != ".xlsx":
+        raise Failure(USAGE, "usage error", f"{file} must end with .xlsx")
+    if file.exists() and not (overwrite and file.is_file()):
+        raise Failure(USAGE, "usage error", f"{file} exists: choose another, or replace it with --overwrite")
+    try:
+        from optimizer.template import write_template
+    except ModuleNotFoundError as error:
+        raise MissingPackageError.of(error, "writing a workbook", "workbook") from None
+    instance = None if source is None else read_instance(source)
+    write_whole(file, lambda draft: write_template(draft, instance), "another file")
+    print_text(f"{file} is ready. Next: fill it in, then optimizer validate {file}")
+
+
+@app.command()
+@command
 def validate(
-    instance: Annotated[Path, typer.Argument(metavar="INSTANCE", help="Folder of the instance.")],
+    instance: Annotated[Path, typer.Argument(metavar="INSTANCE", help="Folder or workbook of the instance.")],
 ) -> None:
     """Read an instance and list everything that is wrong with it."""
     from optimizer.instance import read_instance

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from optimizer.cli.frame import USAGE, Failure, app, command
+from optimizer.cli.frame import USAGE, Failure, app, command, write_whole
 from optimizer.cli.output import message
 
 if TYPE_CHECKING:
@@ -39,7 +37,7 @@ def report(
     name = run.name if site is None else f"{run.name}-{''.join(c if c.isalnum() else '-' for c in site)}"
     target = output or run.parent / f"{name}.{'xlsx' if workbook else 'html'}"
     try:
-        _whole(target, lambda draft: write(plan, draft))
+        write_whole(target, lambda draft: write(plan, draft))
     except KeyError as error:
         raise Failure(USAGE, "usage error", str(error.args[0])) from None
     message(f"Saved in {target} ({target.stat().st_size / 1e6:.1f} MB)")
@@ -58,20 +56,3 @@ def _writer(site: str | None, workbook: bool) -> Callable[[Plan, Path], object]:
         raise Failure(USAGE, "usage error", f"reports need {error.name}: {fix}") from None
     page = report_html if site is None else lambda plan: community_html(plan, site)
     return lambda plan, file: file.write_text(page(plan), encoding="utf-8")
-
-
-def _whole(target: Path, write: Callable[[Path], object]) -> None:
-    """Write a file whole or not at all."""
-    try:
-        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=target.suffix, dir=target.parent)
-        os.close(handle)
-        draft = Path(name)
-        try:
-            write(draft)
-            draft.chmod(0o644)
-            draft.replace(target)
-        finally:
-            draft.unlink(missing_ok=True)
-    except OSError as error:
-        fix = f"{target} cannot be written: {error.strerror}; choose another -o"
-        raise Failure(USAGE, "usage error", fix) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import math
+import os
 import re
 import tempfile
 import time
@@ -12,12 +13,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from optimizer.cli.frame import STATUS_CODES, USAGE, Failure, app, command
+from optimizer.cli.frame import MISSED, STATUS_CODES, USAGE, Failure, app, command
 from optimizer.cli.output import Progress, message, print_json, print_rich, stdout_kept_clean
 
 if TYPE_CHECKING:
     from optimizer.instance import Instance
     from optimizer.plan import Plan
+    from optimizer.replay import Replay
 
 
 def _number(value: float | None) -> float | None:
@@ -29,7 +31,7 @@ def _number(value: float | None) -> float | None:
 @app.command()
 @command
 def solve(
-    instance: Annotated[Path, typer.Argument(metavar="INSTANCE", help="Folder of the instance.")],
+    instance: Annotated[Path, typer.Argument(metavar="INSTANCE", help="Folder or workbook of the instance.")],
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", metavar="DIR", help="Run folder; if left out, results/NAME-RESOLUTION-TIME."),
@@ -43,6 +45,15 @@ def solve(
         float | None, typer.Option(min=0, callback=_number, metavar="S", help="Seconds to search for.")
     ] = None,
     threads: Annotated[int | None, typer.Option(min=1, metavar="N", help="Threads of the solver.")] = None,
+    until_replay_holds: Annotated[
+        int | None,
+        typer.Option(
+            "--until-replay-holds",
+            min=0,
+            metavar="N",
+            help="Replay every hour; where a limit is missed, add the worst period and solve again, at most N times.",
+        ),
+    ] = None,
     price_pledge: Annotated[
         bool, typer.Option("--price-pledge", help="Solve again without the pledge: what it costs, who would pay.")
     ] = False,
@@ -54,15 +65,25 @@ def solve(
     with stdout_kept_clean(), Progress() as progress:
         found = _read(instance, overrides or [], progress)
         folder = _claim(output, found, overwrite)
+        from optimizer.plan import annotate
+        from optimizer.replay import results
         from optimizer.solve import solve as solve_instance
 
         solving = time.perf_counter()
-        plan = solve_instance(found, gap=gap, time_limit=time_limit, threads=threads, progress=progress)
+        options: dict[str, Any] = {"gap": gap, "time_limit": time_limit, "threads": threads}
+        history: list[Replay] = []
+        if until_replay_holds is None:
+            plan = solve_instance(found, progress=progress, **options)
+        else:
+            history = _until_it_holds(found, until_replay_holds, progress, options)
+            plan = history[-1].plan
         if price_pledge:
             plan = _priced(plan, time_limit=time_limit, threads=threads, progress=progress)
         solve_seconds = time.perf_counter() - solving
         progress({"stage": "save"})
         folder = _save(plan, folder, overwrite)
+        if history:
+            annotate(folder, "replay", *results(history[-1]))
     from optimizer.show import render, summary
 
     if as_json:
@@ -70,7 +91,12 @@ def solve(
         print_json(summary(plan) | seconds | {"run_dir": str(folder)})
     else:
         print_rich(render(plan))
+    for number, replayed in enumerate(history, 1):
+        state = "holds" if not replayed.misses else "misses limits"
+        message(f"Round {number}: {replayed.plan.objective_usd / 1e6:,.1f} M$, the replay {state}")
     message(f"Saved in {folder}")
+    if history and history[-1].misses:
+        return MISSED
     return STATUS_CODES[plan.status]
 
 
@@ -94,6 +120,13 @@ def _read(path: Path, overrides: list[str], progress: Progress) -> Instance:
 
     found = read_instance(path)
     return apply_overrides(found, overrides) if overrides else found
+
+
+def _until_it_holds(instance: Instance, rounds: int, progress: Progress, options: dict[str, Any]) -> list[Replay]:
+    from optimizer.replay import solve_until_replay_holds
+
+    workers = os.cpu_count() or 1
+    return solve_until_replay_holds(instance, rounds=rounds, workers=workers, progress=progress, **options)
 
 
 def _priced(plan: Plan, **options: Any) -> Plan:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @app.command()
 @command
 def sweep(
-    instance: Annotated[Path, typer.Argument(metavar="INSTANCE", help="Folder of the instance.")],
+    instance: Annotated[Path, typer.Argument(metavar="INSTANCE", help="Folder or workbook of the instance.")],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder of the runs and results.csv.")],
     scenarios: Annotated[
         Path | None, typer.Option("--scenarios", metavar="FILE", help="TOML file with [scenarios.NAME] tables.")

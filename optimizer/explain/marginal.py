@@ -5,13 +5,11 @@ They are conditional on this plan: true for changes so small that no block more 
 
 from __future__ import annotations
 
-import dataclasses
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
 from optimizer import highs
+from optimizer.decisions import hold, investments
 from optimizer.explain.elastic import without_repeated_bounds
 from optimizer.model.build import build
 from optimizer.model.data import MILLION
@@ -52,7 +50,20 @@ def marginal_values(plan: Plan, *, threads: int | None = None, gap: float = 1e-4
         family, place, year, unit, usd_per_unit: by how much the plan's cost would rise (positive) or fall (negative)
         if the limit were one unit higher. IT at a site is a floor (``compute at site``): one more MW to serve there.
     """
-    matrix = _with_investments(without_repeated_bounds(compile_matrix(build(plan.instance))), plan)
+    matrix, row_dual, column_dual = prices(plan, threads=threads, gap=gap)
+    rows = [*_of_rows(matrix, row_dual), *_of_sites(matrix, column_dual)]
+    return pd.DataFrame(rows, columns=["family", "place", "year", "unit", "usd_per_unit"])
+
+
+def prices(plan: Plan, *, threads: int | None = None, gap: float = 1e-4) -> tuple[Matrix, np.ndarray, np.ndarray]:
+    """The model of a plan, and the marginal values of its rows and columns with the plan's investments fixed, M$.
+
+    Raises
+    ------
+    ValueError
+        If the plan's investments do not solve its own instance.
+    """
+    matrix = hold(without_repeated_bounds(compile_matrix(build(plan.instance))), investments(plan))
     options = highs.Options(gap=gap, threads=threads)
     answer = highs.run(highs.hand_off(matrix, options), matrix, highs.Interrupt())
     if answer.x is None:
@@ -60,29 +71,7 @@ def marginal_values(plan: Plan, *, threads: int | None = None, gap: float = 1e-4
     fixed = highs.fixed_lp(matrix, answer.x, options)
     fixed.run()
     solution = fixed.getSolution()
-    rows = [*_of_rows(matrix, np.asarray(solution.row_dual)), *_of_sites(matrix, np.asarray(solution.col_dual))]
-    return pd.DataFrame(rows, columns=["family", "place", "year", "unit", "usd_per_unit"])
-
-
-def _with_investments(matrix: Matrix, plan: Plan) -> Matrix:
-    """Blocks, retirements and open sites as in the plan."""
-    builds = {
-        (f"{row.option} [{row.funding_mode}]", row.year): (row.blocks, row.energy_blocks)
-        for row in plan.allocation.itertuples(index=False)
-    }
-    retired = {(row.asset, row.year): row.units for row in plan.tables["retirements"].itertuples(index=False)}
-    opened = {(row.site, row.year): row.open for row in plan.tables["sites"].itertuples(index=False)}
-    values: dict[str, dict[tuple[Any, ...], Any]] = {
-        "build": {key: power for key, (power, _) in builds.items()},
-        "build_energy": {key: energy for key, (_, energy) in builds.items()},
-        "retired": retired,
-        "opened": opened,
-    }
-    lower, upper = matrix.lower.copy(), matrix.upper.copy()
-    for name, known in values.items():
-        for column, key in zip(matrix.names.get(name, ()), matrix.keys.get(name, ()), strict=True):
-            lower[column] = upper[column] = float(known.get(key, 0.0))
-    return dataclasses.replace(matrix, lower=lower, upper=upper)
+    return matrix, np.asarray(solution.row_dual), np.asarray(solution.col_dual)
 
 
 def _of_rows(matrix: Matrix, dual: np.ndarray) -> list[tuple[str, str, int, str, float]]:

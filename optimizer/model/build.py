@@ -57,7 +57,7 @@ CONCERNS = (
 )
 
 
-def build(instance: Instance, *, templates: bool = True) -> pyo.ConcreteModel:
+def build(instance: Instance, *, templates: bool = True, operated: tuple[int, ...] | None = None) -> pyo.ConcreteModel:
     """Build the MILP of an instance at its chosen resolution.
 
     Parameters
@@ -66,17 +66,28 @@ def build(instance: Instance, *, templates: bool = True) -> pyo.ConcreteModel:
         A validated instance.
     templates
         Let Pyomo turn rules into templates (fast); False builds every row as an expression.
+    operated
+        Planning years whose operation is modelled; None for all. Investments are modelled in all of them.
 
     Returns
     -------
     ConcreteModel with the concerns' components and ``data``, the instance on its time grid.
     """
     model = pyo.ConcreteModel(name=instance.manifest.name)
-    model.data = Data.of(instance)
+    model.data = Data.of(instance, operated)
     with _templates(templates), _no_garbage_collection():
         for concern in CONCERNS:
             concern.add(model, model.data)
     return model
+
+
+def hourly_variables(model: pyo.ConcreteModel) -> tuple[str, ...]:
+    """Names of the variables that have a value in every time step, their last index."""
+    return tuple(
+        variable.name
+        for variable in model.component_objects(pyo.Var)
+        if any(part is model.STEPS for part in variable.index_set().subsets())
+    )
 
 
 @contextmanager

@@ -25,7 +25,7 @@ from optimizer.model.sparse import constrain, cost_term, group
 
 def add(m: pyo.ConcreteModel, d: Data) -> None:
     """Add carbon and clean-energy rules to the model."""
-    policy = {row.year: row for row in d.instance.policy if row.year in d.years}
+    policy = {row.year: row for row in d.instance.policy if row.year in d.operated}
     _emissions(m, d)
     m.CAPPED_YEARS = pyo.Set(initialize=[y for y, row in policy.items() if row.co2_cap_t is not None])
     m.co2_cap = pyo.Param(m.CAPPED_YEARS, initialize={y: policy[y].co2_cap_t for y in m.CAPPED_YEARS})

@@ -15,6 +15,7 @@ from optimizer.model.data import Data
 def add(m: pyo.ConcreteModel, d: Data) -> None:
     """Add years and steps to the model."""
     m.YEARS = pyo.Set(initialize=list(d.years))
+    m.OPERATED = pyo.Set(initialize=list(d.operated))
     m.STEPS = pyo.Set(initialize=d.steps)
     m.weight_hours = pyo.Param(m.STEPS, initialize=d.weight_hours)
     m.step_hours = pyo.Param(m.STEPS, initialize=d.step_hours)

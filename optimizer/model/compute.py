@@ -41,7 +41,7 @@ def add(m: pyo.ConcreteModel, d: Data) -> None:
 
 
 def _placement(m: pyo.ConcreteModel, d: Data) -> None:
-    rows = d.active_site_years
+    rows = {i: row for i, row in d.active_site_years.items() if i[1] in d.operated}
     active = list(rows)
     optional = [(s, y) for s, y in active if not d.sites[s].required]
     compute = d.instance.manifest.compute
@@ -50,24 +50,24 @@ def _placement(m: pyo.ConcreteModel, d: Data) -> None:
     m.OPTIONAL = pyo.Set(dimen=2, initialize=optional)
     m.floor_mw = pyo.Param(m.SITE_YEARS, initialize={i: rows[i].floor_mw for i in active})
     m.ceiling_mw = pyo.Param(m.SITE_YEARS, initialize={i: rows[i].ceiling_mw for i in active})
-    m.compute_demand = pyo.Param(m.YEARS, initialize={y: demand[y] for y in d.years})
+    m.compute_demand = pyo.Param(m.OPERATED, initialize={y: demand[y] for y in d.operated})
     m.it_mw = pyo.Var(
         m.SITE_YEARS,
         bounds=lambda m, s, y: (rows[s, y].floor_mw if d.sites[s].required else 0, rows[s, y].ceiling_mw),
         doc="energised IT",
     )
     m.unmet_mw = pyo.Var(
-        m.YEARS, bounds=lambda m, y: (0, compute.max_unmet_share * demand[y]), doc="demand without a site"
+        m.OPERATED, bounds=lambda m, y: (0, compute.max_unmet_share * demand[y]), doc="demand without a site"
     )
-    m.SITES_IN = pyo.Set(m.YEARS, initialize={y: [s for s, v in active if v == y] for y in d.years})
+    m.SITES_IN = pyo.Set(m.OPERATED, initialize={y: [s for s, v in active if v == y] for y in d.operated})
     m.compute_demand_met = constrain(
-        m.YEARS, rule=lambda m, y: sum(m.it_mw[s, y] for s in m.SITES_IN[y]) + m.unmet_mw[y] >= m.compute_demand[y]
+        m.OPERATED, rule=lambda m, y: sum(m.it_mw[s, y] for s in m.SITES_IN[y]) + m.unmet_mw[y] >= m.compute_demand[y]
     )
     if compute.energised_it_stays:
-        pairs = [(s, y, v) for s in d.sites for y, v in zip(d.years, d.years[1:], strict=False) if (s, y) in rows]
+        pairs = [(s, y, v) for s in d.sites for y, v in zip(d.operated, d.operated[1:], strict=False) if (s, y) in rows]
         m.CONSECUTIVE = pyo.Set(dimen=3, initialize=[i for i in pairs if (i[0], i[2]) in rows])
         m.energised_it_stays = constrain(m.CONSECUTIVE, rule=lambda m, s, y, v: m.it_mw[s, y] <= m.it_mw[s, v])
-    m.UNMET_YEARS = pyo.Set(initialize=list(d.years) if compute.max_unmet_share else [])
+    m.UNMET_YEARS = pyo.Set(initialize=list(d.operated) if compute.max_unmet_share else [])
     m.cost_unmet_compute_penalty = cost_term(
         ["portfolio"],
         m.UNMET_YEARS,
@@ -84,7 +84,7 @@ def _opening(m: pyo.ConcreteModel, d: Data) -> None:
     m.it_above_floor_if_open = constrain(
         m.OPTIONAL, rule=lambda m, s, y: m.it_mw[s, y] >= m.floor_mw[s, y] * m.opened[s, y]
     )
-    pairs = [(s, y, v) for s, y in optional for v in d.years if v > y and (s, v) in m.OPTIONAL]
+    pairs = [(s, y, v) for s, y in optional for v in d.operated if v > y and (s, v) in m.OPTIONAL]
     nearest = [i for i in pairs if not any(i[1] < w < i[2] for s, w in optional if s == i[0])]
     m.OPENINGS = pyo.Set(dimen=3, initialize=nearest)
     m.open_site_stays_open = constrain(m.OPENINGS, rule=lambda m, s, y, v: m.opened[s, y] <= m.opened[s, v])

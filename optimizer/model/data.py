@@ -94,10 +94,13 @@ class Data:
 
     instance: Instance
     grid: TimeGrid
+    operated: tuple[int, ...]
 
     @staticmethod
-    def of(instance: Instance) -> Data:
-        return Data(instance, time_grid(instance))
+    def of(instance: Instance, operated: tuple[int, ...] | None = None) -> Data:
+        """Data of an instance; ``operated``: the planning years whose operation is modelled (None: all)."""
+        grid = time_grid(instance)
+        return Data(instance, grid, grid.years if operated is None else operated)
 
     # -- time ---------------------------------------------------------------------------------------------
     @property
@@ -155,7 +158,8 @@ class Data:
 
     def runs(self, resource: Resource, year: int) -> bool:
         """Does a resource operate in a year; plant behind a site's meter needs a site with load."""
-        return resource.may_run(year) and (resource.site is None or (resource.site, year) in self.active_site_years)
+        served = resource.site is None or (resource.site, year) in self.active_site_years
+        return year in self.operated and resource.may_run(year) and served
 
     @cached_property
     def zones(self) -> dict[str, Zone]:
@@ -277,7 +281,7 @@ class Data:
             if zone.supply != "price":
                 continue
             shape = self.on_steps(zone.price_series, 0.0)
-            for year in self.years:
+            for year in self.operated:
                 factor = self.zone_year(name, year, "price_factor", 1.0)
                 prices.update({(name, year, t): factor * shape[t] for t in self.steps})
         return prices

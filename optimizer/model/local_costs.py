@@ -32,7 +32,7 @@ from optimizer.model.sparse import constrain, group
 
 def add(m: pyo.ConcreteModel, d: Data) -> None:
     """Add local costs to the model."""
-    m.UTILITY_YEARS = pyo.Set(dimen=2, initialize=[(u, y) for u in d.utilities for y in d.years])
+    m.UTILITY_YEARS = pyo.Set(dimen=2, initialize=[(u, y) for u in d.utilities for y in d.operated])
     _plant(m, d)
     _contract(m, d)
     _variable(m, d)
@@ -184,7 +184,7 @@ def _variable(m: pyo.ConcreteModel, d: Data) -> None:
 def _purchases(m: pyo.ConcreteModel, d: Data) -> None:
     """Energy that a cost-of-service utility buys for the sites and sells from its plant, at the market price."""
     cost_of_service = [u for u, row in d.utilities.items() if row.regime == "cost_of_service"]
-    m.COST_OF_SERVICE = pyo.Set(dimen=2, initialize=[(u, y) for u in cost_of_service for y in d.years])
+    m.COST_OF_SERVICE = pyo.Set(dimen=2, initialize=[(u, y) for u in cost_of_service for y in d.operated])
     index = list(m.COST_OF_SERVICE)
 
     def members(rows: list[Any], utility: Callable[[str], str | None], dimen: int = 2) -> pyo.Set:

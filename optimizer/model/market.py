@@ -194,7 +194,7 @@ def _price_rise(m: pyo.ConcreteModel, d: Data) -> None:
 
 
 def _capacity(m: pyo.ConcreteModel, d: Data) -> None:
-    obliged = [(z, y) for z, zone in d.zones.items() if zone.capacity_obligation for y in d.years]
+    obliged = [(z, y) for z, zone in d.zones.items() if zone.capacity_obligation for y in d.operated]
     plant = [i for i in m.RESOURCE_YEARS if d.resources[i[0]].kind != "wires" and d.resources[i[0]].additional]
     accredited = group(plant, lambda i: (d.zone_of(d.resources[i[0]]), i[1]))
     connected = {s for s, _ in m.GRID_SITE_YEARS}

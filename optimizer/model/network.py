@@ -105,7 +105,7 @@ def _corridors(m: pyo.ConcreteModel, d: Data) -> None:
     circuits = group(
         [i for i in m.RESOURCE_YEARS if d.resources[i[0]].corridor], lambda i: (d.resources[i[0]].corridor, i[1])
     )
-    usable = [(c, y) for c, row in corridors.items() for y in d.years if row.existing_mw > 0 or (c, y) in circuits]
+    usable = [(c, y) for c, row in corridors.items() for y in d.operated if row.existing_mw > 0 or (c, y) in circuits]
     m.CORRIDOR_YEARS = pyo.Set(dimen=2, initialize=usable)
     m.CIRCUITS = pyo.Set(m.CORRIDOR_YEARS, dimen=2, initialize={i: circuits.get(i, []) for i in usable})
     m.existing_corridor_mw = pyo.Param(list(corridors), initialize={c: row.existing_mw for c, row in corridors.items()})
@@ -140,7 +140,7 @@ def _zones(m: pyo.ConcreteModel, d: Data) -> None:
     needed = [
         (z, y)
         for z in d.zones
-        for y in d.years
+        for y in d.operated
         if d.needs_net_purchase(z) and (d.zones[z].supply == "stack" or any((z, y) in x for x in touched))
     ]
     m.NET_ZONES = pyo.Set(dimen=2, initialize=needed)

@@ -71,8 +71,8 @@ def exposed_load(d: Data, utility: str, customer_class: str, year: int) -> dict[
 
 def _pledge(m: pyo.ConcreteModel, d: Data) -> None:
     classes = {(c.utility, c.customer_class): c for c in d.instance.customer_classes}
-    cases = {(r.utility, r.customer_class, r.year): r for r in d.instance.class_years if r.year in d.years}
-    index = [(u, c, y) for u, c in classes for y in d.years]
+    cases = {(r.utility, r.customer_class, r.year): r for r in d.instance.class_years if r.year in d.operated}
+    index = [(u, c, y) for u, c in classes for y in d.operated]
     allocators = {(a.utility, a.customer_class, a.pool): a.share for a in d.instance.cost_allocators}
     m.CLASS_YEARS = pyo.Set(dimen=3, initialize=index)
     m.CLASSES_OF = pyo.Set(

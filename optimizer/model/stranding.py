@@ -29,7 +29,7 @@ def add(m: pyo.ConcreteModel, d: Data) -> None:
     financed = group(
         [i for i in m.RESOURCE_YEARS if d.resources[i[0]].mode == "utility"], lambda i: (_owner(d, i[0]), i[1])
     )
-    limited = [i for i in financed if d.utilities[i[0]].stranding_limit]
+    limited = [i for i in financed if d.utilities[i[0]].stranding_limit and i[1] in d.operated]
     vintages = {i: [(n, v, y) for n, y in financed[i] for v in d.resources[n].vintages(y)] for i in limited}
     blocks = list(dict.fromkeys(b for rows in vintages.values() for b in rows))
     apart = [b for b in blocks if d.resources[b[0]].sized_apart]

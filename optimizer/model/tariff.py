@@ -2,9 +2,9 @@ r"""Tariffs: what each site pays its utility, with the billing demand exactly as
 
 Symbols
 -------
-``metered_peak[s,y,p]`` highest import in representative period p, MW; ``annual_peak[s,y]`` of the year;
-``billing_mw[s,y,b]`` billing demand of billing month b, MW; ``demand_bill``, ``energy_bill``, ``fixed_bill``,
-``contract_bill`` [s,y] M$ a year
+``metered_peak[s,y,p]`` highest import in period p (a month of one that is longer), MW; ``annual_peak[s,y]``
+of the year; ``billing_mw[s,y,b]`` billing demand of billing month b, MW; ``demand_bill``, ``energy_bill``,
+``fixed_bill``, ``contract_bill`` [s,y] M$ a year
 
 Equations
 ---------
@@ -61,16 +61,15 @@ def minimum_mw(d: Data, site: str, year: int) -> float:
 
 def _billing_demand(m: pyo.ConcreteModel, d: Data) -> None:
     months = sorted({int(b) for b in d.grid.billing["billing_month"]})
-    pairs = [(int(b), str(p)) for b, p in zip(d.grid.billing["billing_month"], d.grid.billing["period"], strict=True)]
+    pairs = [(int(b), str(p)) for b, p in zip(d.grid.billing["billing_month"], d.grid.billing["part"], strict=True)]
     weights = dict(
         zip(d.grid.billing["billing_month"].astype(int), d.grid.billing["months"].astype(float), strict=True)
     )
-    periods = d.period_steps
     m.BILLING_MONTHS = pyo.Set(initialize=months)
     m.MONTH_PERIODS = pyo.Set(dimen=2, initialize=pairs)
     m.BILLED_PERIODS = pyo.Set(initialize=sorted({p for _, p in pairs}))
     m.billed_period = pyo.Param(
-        m.STEPS, within=pyo.Any, initialize={t: p for p, steps in periods.items() for t in steps}
+        m.STEPS, within=pyo.Any, initialize={int(t): p for p, steps in d.grid.parts.items() for t in steps}
     )
     m.months = pyo.Param(m.BILLING_MONTHS, initialize=weights)
     ratchets = [i for i in m.BILLED if d.tariff_of(i[0]).ratchet_share > 0]
@@ -118,7 +117,7 @@ def _exact_billing(m: pyo.ConcreteModel, d: Data) -> None:
     m.EXACT = pyo.Set(dimen=2, initialize=exact)
     m.EXACT_RATCHETED = pyo.Set(dimen=2, initialize=[i for i in exact if i in m.RATCHETED])
     m.most_billing_mw = pyo.Param(m.EXACT, initialize=largest, doc="big-M: the largest POI capacity or minimum take")
-    m.PERIOD_STEPS = pyo.Set(m.BILLED_PERIODS, initialize={p: d.period_steps[p] for p in m.BILLED_PERIODS})
+    m.PERIOD_STEPS = pyo.Set(m.BILLED_PERIODS, initialize={p: d.grid.parts[p].tolist() for p in m.BILLED_PERIODS})
     m.PERIODS_OF_MONTH = pyo.Set(
         m.BILLING_MONTHS, initialize={b: [p for q, p in m.MONTH_PERIODS if q == b] for b in m.BILLING_MONTHS}
     )

@@ -5,7 +5,7 @@ budgets, availability targets, emissions of what is drawn, tariffs, local rates)
 formulas written here a second time. Nothing of ``optimizer.model`` is used.
 
 Covered: sites in priced zones, POIs, corridors, generators, storage tied to its power, existing assets, several
-planning years, whole blocks, yearly budgets, a cap on emissions, unserved load, and one cost-of-service utility with a
+planning years, whole blocks (``p_nom_mod``), yearly budgets, a cap on emissions, unserved load, and one utility with a
 demand and an energy charge, a minimum demand, utility-financed POIs, class by class rate caps and make-whole.
 """
 
@@ -61,6 +61,11 @@ class Money:
         end = self.years[-1] + self.last
         annuity = 1 / life if self.rate == 0 else self.rate / (1 - (1 + self.rate) ** -life)
         return self.factor(service) - annuity * sum(self.factor(y) for y in range(end, service + life))
+
+
+def _size(option: schema.FundingOption) -> dict[str, Any]:
+    """Extendable, in whole modules of a block where the option is built in whole blocks."""
+    return {"p_nom_extendable": True} | ({"p_nom_mod": option.block_mw} if option.integer else {})
 
 
 class Problem:
@@ -128,7 +133,8 @@ class Problem:
             wires = [o for o in self.instance.funding_options if o.site == site.site and self.kind(o) == "wires"]
             for option, mode in ((o, mode) for o in wires for mode in o.funding_modes.split(";")):
                 name = f"{option.option} {mode} {year}"
-                n.add("Link", name, bus0=f"{site.zone} {year}", bus1=bus, p_nom_extendable=True, carrier="AC")
+                ends = {"bus0": f"{site.zone} {year}", "bus1": bus}
+                n.add("Link", name, carrier="AC", **ends, **_size(option))
                 self.nominal[option.option, mode].append(("Link", name, year))
 
     def kind(self, row: schema.FundingOption | schema.ExistingAsset) -> str:
@@ -151,7 +157,7 @@ class Problem:
         self, name: str, bus: str, technology: schema.Technology, option: schema.FundingOption | None, year: int,
         mw: float | None = None,
     ) -> str:  # fmt: skip
-        size: dict[str, Any] = {"p_nom_extendable": True} if mw is None else {"p_nom": mw}
+        size = _size(option) if option is not None else {"p_nom": mw}
         running = technology.variable_om_usd_per_mwh * self.cost(year)
         if technology.kind == "storage":
             self.network.add(
@@ -177,7 +183,7 @@ class Problem:
                 self.network.add("Link", f"{row.corridor} {way} {year}", p_nom=row.existing_mw, carrier="AC", **ends)
                 for option in options:
                     name = f"{option.option} {way} {year}"
-                    self.network.add("Link", name, p_nom_extendable=True, carrier="AC", **ends)
+                    self.network.add("Link", name, carrier="AC", **_size(option), **ends)
                     self.nominal[option.option, "own"].append(("Link", name, year))
 
     # -- on the linopy model ------------------------------------------------------------------------------
@@ -225,9 +231,9 @@ class Problem:
             modes = [mode for name, mode in self.nominal if name == option.option]
             for mode in modes:
                 for year in self.years:
-                    whole = {"integer": True} if option.integer else {}
+                    # whole because every year's p_nom is a whole number of p_nom_mod
                     n = self.model.add_variables(
-                        lower=0, upper=option.max_blocks, name=f"blocks {option.option} {mode} {year}", **whole
+                        lower=0, upper=option.max_blocks, name=f"blocks {option.option} {mode} {year}"
                     )
                     self.blocks[option.option, mode, year] = n
                     paid = self._capital(option, mode, year, gross_up)

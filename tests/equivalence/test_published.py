@@ -10,6 +10,14 @@ Screening curves: with load levels that last d hours a year, a technology of fix
 c (US$/MWh) serves a MW at f + c d, and the cheapest mix takes for each slice of load the technology with the lowest
 line (S. Stoft, "Power System Economics", IEEE Press 2002, part 2; D. Kirschen, G. Strbac, "Fundamentals of Power System
 Economics", Wiley 2004, chapter 7). The optimum is known in closed form; the figures here are round ones of our own.
+
+Long-term equilibrium of coal, gas and load shedding on the load duration curve 1000 - 1000 z: data and optimum (the
+screening curves meet at 0.01 and 0.5) as published with PyPSA, examples/generation-investment-screening-curve.py.
+
+LandS: F. V. Louveaux, Y. Smeers, "Optimal Investments for Electricity Generation: A Stochastic Model and a Test
+Problem", in Ermoliev, Wets (eds), Numerical Techniques for Stochastic Optimization Problems, Springer 1988, 445-452;
+data and optimum (381.85, capacities 8/3, 4, 10/3, 2) as in J. R. Birge, F. Louveaux, "Introduction to Stochastic
+Programming", Springer, section 1.3. Its layers of the load duration curve are hours here, its three demands weights.
 """
 
 from __future__ import annotations
@@ -120,3 +128,71 @@ def test_screening_curves(technologies: dict[str, tuple[float, float]]) -> None:
     assert plan.objective_usd == pytest.approx(cost)
     built = {name: blocks(plan).get((name, "own", 2026), 0.0) for name in technologies}
     assert built == pytest.approx(mix)
+
+
+def test_pypsa_screening_curve_example() -> None:
+    """Fixed costs per MW and hour 15, 10, 0, running costs 2, 12, 1012: coal 500, gas 490, shedding 10 MW."""
+    levels = 1001
+    published = {"coal": (15.0, 2.0, 500.0), "gas": (10.0, 12.0, 490.0), "shedding": (0.0, 1012.0, 10.0)}
+    plants = [
+        plant(
+            name, block_mw=1.0, max_blocks=2000, integer=False, life_years=1, capex_usd_per_kw=fixed * 8760 / 1000,
+            variable_om_usd_per_mwh=running,
+        )
+        for name, (fixed, running, _) in published.items()
+    ]  # fmt: skip
+    case = toy(
+        *plants,
+        hours=levels,
+        it_mw=1000.0,
+        series={"use": ("utilisation", [1 - z / (levels - 1) for z in range(levels)])},
+        site={"existing_poi_mw": 0.0, "utilisation_series": "use"},
+    )
+    plan = solved(case)
+    used = plan.tables["resource_operation"].groupby("resource")["generation_mw"].max()
+    for name, (*_, mw) in published.items():
+        assert used[f"{name} [own]"] == pytest.approx(mw, abs=1.0)  # the curve comes in steps of 1 MW
+    built = blocks(plan)
+    assert built["coal", "own", 2026] == pytest.approx(500, abs=1.0)
+    assert built["gas", "own", 2026] == pytest.approx(490, abs=1.0)
+
+
+#: Hours of the year for one unit of the paper's time.
+HOURS_PER_TENTH = 876.0
+#: Investment cost, and operating cost in the mode that lasts ten units of time.
+LANDS = {"plant 1": (10.0, 40.0), "plant 2": (7.0, 45.0), "plant 3": (16.0, 32.0), "plant 4": (6.0, 55.0)}
+#: Demand of each mode, and of the first mode by probability; the modes last 10, 6 and 1.
+LANDS_BASE, LANDS_LAYERS = {3.0: 0.3, 5.0: 0.4, 7.0: 0.3}, (3.0, 2.0)
+
+
+def test_louveaux_and_smeers_two_stage_investment() -> None:
+    """Capacities before demand is known; at least 12 in all, no more than 120 to spend; M$ for money, MW for units."""
+    first, second = LANDS_LAYERS
+    loads, weights = [], []
+    for base, probability in LANDS_BASE.items():
+        for load, lasts in ((base, 4.0), (base + first, 5.0), (base + first + second, 1.0)):
+            loads.append(load)
+            weights.append(probability * lasts * HOURS_PER_TENTH)
+    plants = [
+        plant(
+            name, block_mw=1.0, max_blocks=100, integer=False, life_years=1, capex_usd_per_kw=1000 * cost,
+            variable_om_usd_per_mwh=1e6 * running / 10 / HOURS_PER_TENTH, firm_credit_share=1.0,
+        )
+        for name, (cost, running) in LANDS.items()
+    ]  # fmt: skip
+    case = toy(
+        *plants,
+        hours=len(loads),
+        it_mw=12.0,
+        series={"use": ("utilisation", [load / 12 for load in loads])},
+        site={"existing_poi_mw": 0.0, "utilisation_series": "use", "adequacy_margin": 0.0},
+        periods=[
+            {"resolution": "all", "period": f"h{k}", "start_hour": k, "hours": 1, "occurrences_per_year": weight}
+            for k, weight in enumerate(weights)
+        ],
+        budgets=[{"scope": "portfolio", "year": 2026, "max_capex_usd": 120e6}],
+    )
+    plan = solved(case)
+    assert plan.objective_usd / 1e6 == pytest.approx(381.8533, abs=1e-4)
+    built = [blocks(plan)[name, "own", 2026] for name in LANDS]
+    assert built == pytest.approx([8 / 3, 4, 10 / 3, 2], abs=1e-4)

@@ -9,7 +9,7 @@ import os
 
 import pytest
 
-pytest.importorskip("pypsa", reason="pip install '.[equivalence]'")
+pytest.importorskip("pypsa", reason="pip install '.[pypsa]'")
 
 from equivalence.pypsa_model import Problem
 from equivalence.random_instance import random_instance
