@@ -17,7 +17,13 @@ if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
 
+    from optimizer.instance import Instance
+
 Source = Annotated[Path, typer.Argument(metavar="INSTANCE", help="Folder or workbook of the instance.")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="PATH=VALUE", help="Change a figure first (=, *=, +=, -=). May be repeated."),
+]
 Folder = Annotated[
     Path | None, typer.Option("-o", "--output", metavar="DIR", help="Folder to keep the runs and the table in.")
 ]
@@ -35,6 +41,7 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, n
 @command
 def tornado(
     instance: Source,
+    overrides: Overrides = None,
     output: Folder = None,
     gap: Gap = 0.005,
     time_limit: Limit = None,
@@ -47,9 +54,15 @@ def tornado(
     from optimizer.sweep import Settings
     from optimizer.whatif.tornado import tornado_table
 
+    case = _read(instance, overrides)
     with stdout_kept_clean():
         table = tornado_table(
-            instance, output, settings=Settings(gap, time_limit), workers=workers, scheduler=scheduler, progress=_case
+            case,
+            output,
+            settings=Settings(gap, time_limit),
+            workers=workers,
+            scheduler=scheduler,
+            progress=_case,
         )
     shown = table[["driver", "change", "low", "high", "unit"]].assign(
         **{f"at {end}, M$": table[f"{end}_change_usd"] / 1e6 for end in ("low", "high")},
@@ -63,6 +76,7 @@ def tornado(
 @command
 def pareto(
     instance: Source,
+    overrides: Overrides = None,
     against: Annotated[
         str,
         typer.Option("--against", help="rate tolerance, emissions, make-whole or unserved compute."),
@@ -77,10 +91,17 @@ def pareto(
     """The least cost at every level of something else that matters, from one exact end to the other."""
     from optimizer.whatif.pareto import pareto_front
 
+    case = _read(instance, overrides)
     with stdout_kept_clean(), Progress() as progress:
         try:
             table = pareto_front(
-                instance, against, points=points, gap=gap, time_limit=time_limit, folder=output, progress=progress
+                case,
+                against,
+                points=points,
+                gap=gap,
+                time_limit=time_limit,
+                folder=output,
+                progress=progress,
             )
         except ValueError as error:
             raise _usage(error) from None
@@ -98,6 +119,7 @@ def pareto(
 @command
 def alternatives(
     instance: Source,
+    overrides: Overrides = None,
     within: Annotated[
         float, typer.Option(min=0, max=10, help="Share above the least cost that a plan may cost.")
     ] = 0.02,
@@ -114,10 +136,11 @@ def alternatives(
     """Plans that cost hardly more than the least and fund as differently as possible, and how far MW can vary."""
     from optimizer.whatif.near_optimal import near_optimal
 
+    case = _read(instance, overrides)
     with stdout_kept_clean(), Progress() as progress:
         try:
             found = near_optimal(
-                instance, within, by=tuple(by or ("site", "technology")), count=count, ranges=tuple(ranges or ()),
+                case, within, by=tuple(by or ("site", "technology")), count=count, ranges=tuple(ranges or ()),
                 gap=gap, time_limit=time_limit, search_time_limit=time_limit, folder=output, progress=progress,
             )  # fmt: skip
         except ValueError as error:
@@ -143,6 +166,7 @@ def regret(
     instance: Source,
     scenarios: Annotated[Path, typer.Option("--scenarios", metavar="FILE", help="TOML file, [scenarios.NAME] tables.")],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder of the runs and the tables.")],
+    overrides: Overrides = None,
     committed_by: Annotated[
         int | None, typer.Option("--committed-by", metavar="YEAR", help="What is ordered by then is fixed; base year.")
     ] = None,
@@ -156,10 +180,11 @@ def regret(
     from optimizer.sweep import Settings, SweepError, read_scenarios
     from optimizer.whatif.regret import regret_matrix, regret_table
 
+    case = _read(instance, overrides)
     with stdout_kept_clean():
         try:
             table = regret_table(
-                instance, read_scenarios(scenarios), output, committed_by=committed_by,
+                case, read_scenarios(scenarios), output, committed_by=committed_by,
                 settings=Settings(gap, time_limit), workers=workers, scheduler=scheduler, progress=_case,
             )  # fmt: skip
         except (SweepError, ValueError) as error:
@@ -169,6 +194,13 @@ def regret(
     shown = matrix.assign(**{name: matrix[name] / 1e6 for name in money})
     titles = {"largest_usd": "largest", "mean_usd": "mean"}
     _tell({"regret": matrix}, shown.rename(columns=titles), output, "regret-by-plan", as_json)
+
+
+def _read(path: Path, overrides: list[str] | None) -> Instance:
+    from optimizer.instance import read_instance
+    from optimizer.overrides import apply_overrides
+
+    return apply_overrides(read_instance(path), overrides) if overrides else read_instance(path)
 
 
 def pd_frame(columns: Mapping[str, pd.Series[Any]]) -> pd.DataFrame:
