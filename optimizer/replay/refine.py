@@ -70,9 +70,9 @@ def period_hours(instance: Instance) -> int:
 def worst_periods(found: Replay) -> list[int]:
     """First hours of the worst stretches that are not periods yet, one or more for every limit that is missed.
 
-    For a site that misses a limit on its load: the stretches with most unserved (or curtailed) energy of its worst year,
-    as many as hold more of it than the limit permits, so that the plan cannot keep the limit without change. For
-    all other limits: the stretch that is dearest for local customers and the sponsor. Empty if no hour is left.
+    For a site that misses a limit on its load: the stretches with most unserved (or curtailed) energy of its worst
+    year, as many as hold more of it than the limit permits, so that the plan cannot keep the limit without change.
+    For all other limits: the stretch that is dearest for local customers and the sponsor. Empty if no hour is left.
     """
     instance = found.plan.instance
     length, name = period_hours(instance), instance.manifest.options.resolution
@@ -100,8 +100,8 @@ def _harms(found: Replay, length: int, count: int) -> Iterator[tuple[np.ndarray,
     worst: dict[tuple[str, str], tuple[float, float, int]] = {}
     for finding in found.report.findings:
         if finding.name in ON_LOAD:
-            site, year = finding.where.rsplit(", ", 1)
-            case = (finding.found, finding.limit, int(year))
+            site, in_year = finding.where.rsplit(", ", 1)
+            case = (finding.found, finding.limit, int(in_year))
             worst[finding.name, site] = max(case, worst.get((finding.name, site), case))
     for (limit, site), (_, permitted, year) in sorted(worst.items()):
         rows = operation[(operation["site"] == site) & (operation["year"] == year)]
