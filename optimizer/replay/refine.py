@@ -19,6 +19,8 @@ Progress = Callable[[dict[str, Any]], None]
 
 #: Checks of a site's load, by the column of ``operation`` that breaks them.
 ON_LOAD = ("unserved", "curtailed")
+#: Most stretches added for one limit in one round.
+AT_ONCE = 12
 
 
 def solve_until_replay_holds(
@@ -66,35 +68,46 @@ def period_hours(instance: Instance) -> int:
 
 
 def worst_periods(found: Replay) -> list[int]:
-    """First hours of the worst stretches that are not periods yet: one for each site that misses a limit on its load
-    (most unserved or curtailed energy), and one for all other limits (dearest for local customers and the sponsor).
+    """First hours of the worst stretches that are not periods yet, one or more for every limit that is missed.
 
-    Empty if every hour is one already.
+    For a site that misses a limit on its load: the stretches with most unserved (or curtailed) energy of its worst
+    year, as many as hold more of it than the limit permits, so that the plan cannot keep the limit without change.
+    For all other limits: the stretch that is dearest for local customers and the sponsor. Empty if no hour is left.
     """
     instance = found.plan.instance
     length, name = period_hours(instance), instance.manifest.options.resolution
     count = instance.manifest.series_hours // length
     taken = [(row.start_hour, row.start_hour + row.hours) for row in instance.periods if row.resolution == name]
     starts: list[int] = []
-    for harm in _harms(found, length, count):
+    for harm, permitted in _harms(found, length, count):
+        held, added = 0.0, 0
         for stretch in np.argsort(-harm, kind="stable").tolist():
+            if added and (held > permitted or added == AT_ONCE):
+                break
+            held += float(harm[stretch])
             start = int(stretch) * length
             if all(end <= start or start + length <= begin for begin, end in taken):
+                added += 1
                 starts.append(start)
                 taken.append((start, start + length))
-                break
     return starts
 
 
-def _harms(found: Replay, length: int, count: int) -> Iterator[np.ndarray]:
-    """Harm by stretch of hours, for each site and limit on its load that is missed, and for all other limits."""
+def _harms(found: Replay, length: int, count: int) -> Iterator[tuple[np.ndarray, float]]:
+    """Harm by stretch of hours and how much of it is permitted, for every site that misses a limit on its load; harm of
+    which one stretch is enough for all other limits."""
     operation = found.replayed.operation
-    missed = {(finding.name, finding.where.rsplit(", ", 1)[0]) for finding in found.report.findings}
-    for limit, site in sorted(missed):
-        if limit in ON_LOAD:
-            yield _by_stretch(operation[operation["site"] == site], [f"{limit}_mw"], length, count)
-    if any(limit not in ON_LOAD for limit, _ in missed):
-        yield _dearness(found, length, count)
+    worst: dict[tuple[str, str], tuple[float, float, int]] = {}
+    for finding in found.report.findings:
+        if finding.name in ON_LOAD:
+            site, in_year = finding.where.rsplit(", ", 1)
+            case = (finding.found, finding.limit, int(in_year))
+            worst[finding.name, site] = max(case, worst.get((finding.name, site), case))
+    for (limit, site), (_, permitted, year) in sorted(worst.items()):
+        rows = operation[(operation["site"] == site) & (operation["year"] == year)]
+        yield _by_stretch(rows, [f"{limit}_mw"], length, count), permitted
+    if any(finding.name not in ON_LOAD for finding in found.report.findings):
+        yield _dearness(found, length, count), 0.0
 
 
 def _by_stretch(frame: pd.DataFrame, columns: list[str], length: int, count: int) -> np.ndarray:
