@@ -33,6 +33,7 @@ from optimizer.schema import (
     Corridor,
     CostAllocator,
     CustomerClass,
+    Driver,
     ExistingAsset,
     FuelPrice,
     FundingOption,
@@ -973,6 +974,16 @@ def _first_before_last(
             yield content.problem(row, "first_year", rule, "Exchange or correct them.")
 
 
+# What-if
+
+
+def drivers(content: Content) -> Iterator[Problem]:
+    """The low value of a driver lies below the high one."""
+    for row in content.rows(Driver):
+        if row.low >= row.high:
+            yield content.problem(row, "low", f"must lie below high {number(row.high)}", "Swap them, or correct one.")
+
+
 RULES: tuple[Callable[[Content], Iterator[Problem]], ...] = (
     duplicate_keys,
     unknown_references,
@@ -1010,4 +1021,5 @@ RULES: tuple[Callable[[Content], Iterator[Problem]], ...] = (
     series_kinds,
     periods,
     calendars,
+    drivers,
 )

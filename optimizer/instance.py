@@ -87,6 +87,7 @@ class Instance:
     series: tuple[schema.Series, ...]
     periods: tuple[schema.Period, ...]
     calendar: tuple[schema.CalendarSlot, ...]
+    drivers: tuple[schema.Driver, ...]
     hourly: pd.DataFrame
     path: Path | None
     content_hash: str
@@ -414,8 +415,8 @@ def _instance(content: Content, path: Path | None) -> Instance:
 
 
 def _content_hash(manifest: Manifest, tables: Mapping[str, tuple[Row, ...]], hourly: pd.DataFrame) -> str:
-    """SHA-256 of manifest and tables (JSON, sorted names) and of the hourly columns (sorted, 8-byte floats)."""
-    rows = {name: [row.model_dump(mode="json") for row in tables[name]] for name in TABLES}
+    """SHA-256 of manifest and filled tables (JSON, sorted names) and of the hourly columns (sorted, 8-byte floats)."""
+    rows = {name: [row.model_dump(mode="json") for row in tables[name]] for name in TABLES if tables[name]}
     text = json.dumps({"manifest": manifest.model_dump(mode="json"), "tables": rows}, sort_keys=True)
     digest = hashlib.sha256(text.encode())
     for name in sorted(hourly.columns):

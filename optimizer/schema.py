@@ -561,6 +561,19 @@ class CalendarSlot(Row):
     period: Key = column("period that stands for it", refers="periods.period")
 
 
+class Driver(Row):
+    """An uncertain figure and how far it may lie from the instance's own, for a tornado chart."""
+
+    driver: Key = column("name of the driver")
+    path: Text = column(
+        "figure it changes, as --set writes it: an entry of the manifest, a cell by its key, * for all", min_length=1
+    )
+    change: Literal["=", "*=", "+="] = column("low and high replace the figure, multiply it or are added", default="*=")
+    low: float = column("lower value, factor or amount", "as the path", ge=-1e13, le=1e13)
+    high: float = column("higher value, factor or amount; above low", "as the path", ge=-1e13, le=1e13)
+    unit: Text = column("what low and high are in, for reading", default="")
+
+
 class Resolution(BaseModel):
     """A choice of time detail: which periods, how long a step, which planning years."""
 
@@ -707,6 +720,7 @@ TABLES: dict[str, Table] = {
         Table("series", Series, ("series",)),
         Table("periods", Period, ("resolution", "period"), required=True),
         Table("calendar", CalendarSlot, ("resolution", "slot")),
+        Table("drivers", Driver, ("driver",)),
     )
 }
 

@@ -7,7 +7,6 @@ import platform
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, Literal
 
@@ -18,7 +17,7 @@ from optimizer.accounts import Accounts
 from optimizer.check import CheckError, check
 from optimizer.instance import Instance
 from optimizer.model.build import build
-from optimizer.model.data import MILLION
+from optimizer.model.data import MILLION, Data
 from optimizer.model.matrix import Contradiction, Matrix, ScalingError, compile_matrix
 from optimizer.model.solution import Solution
 from optimizer.plan import TABLES, Plan
@@ -111,59 +110,101 @@ def solve(
     """
     watch = Stopwatch(progress)
     options = highs.Options(gap=gap, time_limit=time_limit, threads=threads)
-    chosen = _Chosen(method, workers or threads or os.cpu_count() or 1)
-    matrix, solution, answer = _answer(instance, options, chosen, watch, progress, templates)
+    matrix, data = _compiled(instance, watch, templates)
+    with watch.stage("solve"):
+        answer = find(instance, matrix, options, method, workers or threads or os.cpu_count() or 1, progress)
+        refuse_no_answer(answer)
+    assert answer.x is not None
+    return checked_plan(instance, Solution(data, matrix, answer.x), answer, options, watch)
+
+
+def checked_plan(
+    instance: Instance, solution: Solution, answer: highs.Answer, options: highs.Options, watch: Stopwatch
+) -> Plan:
+    """The tables of a solution, checked.
+
+    Parameters
+    ----------
+    instance
+        What the plan is checked against; the solution's own, or one with other limits that it keeps too.
+    solution
+        Values of all columns.
+    answer
+        Its status, and the bound (M$) on the cost of any plan of ``instance``.
+    options
+        What was asked for; the status ``within gap`` is checked against its gap.
+    watch
+        Seconds so far.
+
+    Raises
+    ------
+    CheckError
+        When the plan breaks a limit or its figures do not add up.
+    """
     with watch.stage("results"):
         reading = Reading(solution)
         tables = operating_tables(reading) | Accounts(reading).tables()
-        manifest = _manifest(matrix, answer, options, watch)
+        manifest = _manifest(solution.matrix, answer, options, watch)
         plan = _plan(instance, answer, {name: tables[name] for name in TABLES}, manifest)
     return _checked(plan, watch)
 
 
-@dataclass(frozen=True)
-class _Chosen:
-    """How to search, and how many blocks to solve side by side."""
-
-    method: Method
-    workers: int
-
-    def parts(self, matrix: Matrix, gap: float) -> benders.Split | None:
-        """The blocks to solve by; None to solve the matrix whole."""
-        small = matrix.a.shape[1] < COLUMNS or gap < GAP
-        if self.method == "monolithic" or (self.method == "auto" and small) or not matrix.integer.any():
-            return None
-        parts = benders.split(matrix)
-        return parts if self.method == "benders" or len(parts.blocks) >= BLOCKS else None
-
-
-def _answer(
-    instance: Instance,
-    options: highs.Options,
-    chosen: _Chosen,
-    watch: Stopwatch,
-    progress: Progress | None,
-    templates: bool,
-) -> tuple[Matrix, Solution, highs.Answer]:
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Say in the words of a solve what is wrong with a matrix."""
     try:
-        with watch.stage("build"):
-            model = build(instance, templates=templates)
-        with watch.stage("hand-off"):
-            matrix = compile_matrix(model)
-            parts = chosen.parts(matrix, options.gap)
+        yield
     except Contradiction as error:
         raise Infeasible(f"no plan meets all limits: {error}") from None
     except ScalingError as error:
         raise SolverFailure(str(error)) from None
-    with watch.stage("solve"):
-        interrupt, answer = highs.Interrupt(), None
-        if parts is not None:
-            answer = _decomposed(matrix, parts, options, interrupt, progress, chosen.workers)
-        if answer is None:
-            answer = _whole(instance, matrix, options, interrupt, progress)
-        _refuse_no_answer(answer)
-    assert answer.x is not None
-    return matrix, Solution(model.data, matrix, answer.x), answer
+
+
+def _compiled(instance: Instance, watch: Stopwatch, templates: bool) -> tuple[Matrix, Data]:
+    """The model of an instance as a matrix, and its data."""
+    with refusals():
+        with watch.stage("build"):
+            model = build(instance, templates=templates)
+        with watch.stage("hand-off"):
+            matrix = compile_matrix(model)
+            return matrix, model.data
+
+
+def find(
+    instance: Instance,
+    matrix: Matrix,
+    options: highs.Options,
+    method: Method = "auto",
+    workers: int = 1,
+    progress: Progress | None = None,
+) -> highs.Answer:
+    """Search for the plan of least cost.
+
+    Parameters
+    ----------
+    instance
+        What the matrix was compiled from.
+    method, workers
+        As in `solve`.
+
+    Returns
+    -------
+    Answer
+        Its status says whether there is a plan.
+    """
+    interrupt = highs.Interrupt()
+    parts = _parts(matrix, method, options.gap)
+    answer = None if parts is None else _decomposed(matrix, parts, options, interrupt, progress, workers)
+    return _whole(instance, matrix, options, interrupt, progress) if answer is None else answer
+
+
+def _parts(matrix: Matrix, method: Method, gap: float) -> benders.Split | None:
+    """The blocks to solve by; None to solve the matrix whole."""
+    small = matrix.a.shape[1] < COLUMNS or gap < GAP
+    if method == "monolithic" or (method == "auto" and small) or not matrix.integer.any():
+        return None
+    parts = benders.split(matrix)
+    return parts if method == "benders" or len(parts.blocks) >= BLOCKS else None
 
 
 def _decomposed(
@@ -202,7 +243,8 @@ def _whole(
     return highs.fix_and_polish(matrix, answer, options)
 
 
-def _refuse_no_answer(answer: highs.Answer) -> None:
+def refuse_no_answer(answer: highs.Answer) -> None:
+    """Raise what it means that there is no plan."""
     if answer.status == "infeasible":
         raise Infeasible(
             "no plan meets all limits of the instance: 'optimizer explain' says which contradict each other "

@@ -20,7 +20,7 @@ from typing import Any
 import pandas as pd
 
 from optimizer.check import CheckError
-from optimizer.instance import Instance, read_instance
+from optimizer.instance import Instance, read_instance, write_instance
 from optimizer.overrides import apply_overrides
 from optimizer.plan import PlanError, is_run, read_plan
 from optimizer.problems import InstanceError
@@ -132,7 +132,7 @@ def _name(overrides: Iterable[str]) -> str:
 
 
 def sweep(
-    instance: str | Path,
+    instance: str | Path | Instance,
     variants: Sequence[Variant],
     folder: str | Path,
     *,
@@ -146,7 +146,8 @@ def sweep(
     Parameters
     ----------
     instance
-        Folder of the instance; on a cluster of several machines, one that all of them see.
+        Folder of the instance (on a cluster of several machines, one that all of them see), or an instance in memory,
+        which is written beside the runs first.
     variants
         From `read_scenarios`, `grid` or `latin_hypercube`.
     settings
@@ -169,11 +170,12 @@ def sweep(
         raise SweepError("two variants have the same name")
     target = Path(folder).absolute()
     target.mkdir(parents=True, exist_ok=True)
-    source, content = str(Path(instance).absolute()), read_instance(instance).content_hash
+    source, content = source_of(instance, target)
     jobs = [(source, content, variant, str(target), settings or Settings()) for variant in variants]
     rows: dict[str, Mapping[str, Any]] = {}
-    with _cluster(workers, scheduler) as client:
-        for row in _results(client, jobs, workers):
+    with cluster(workers, scheduler) as client:
+        for job, found in results(client, solve_variant, jobs, workers):
+            row = found if isinstance(found, dict) else _row(job[2], "worker lost", message=found)
             rows[row["name"]] = row
             if progress:
                 progress(len(rows), len(jobs), row)
@@ -181,8 +183,19 @@ def sweep(
     return _write(rows, names, target)
 
 
+def source_of(instance: str | Path | Instance, folder: Path) -> tuple[str, str]:
+    """Folder and content hash of an instance; one in memory is written to a hidden folder in ``folder`` first."""
+    if not isinstance(instance, Instance):
+        return str(Path(instance).absolute()), read_instance(instance).content_hash
+    written = folder / f".instance-{instance.content_hash[:12]}"
+    if not written.exists():
+        write_instance(instance, written)
+    return str(written), instance.content_hash
+
+
 @contextmanager
-def _cluster(workers: int, scheduler: str | None) -> Iterator[Any]:
+def cluster(workers: int, scheduler: str | None) -> Iterator[Any]:
+    """A client of a local cluster of processes that listens on the loopback only, or of the scheduler given."""
     import dask
     from distributed import Client, LocalCluster
 
@@ -192,31 +205,36 @@ def _cluster(workers: int, scheduler: str | None) -> Iterator[Any]:
                 yield client
             return
         local = {"n_workers": workers, "threads_per_worker": 1, "processes": True, "host": "127.0.0.1"}
-        with LocalCluster(**local, dashboard_address=None, silence_logs=50) as cluster, Client(cluster) as client:
+        with LocalCluster(**local, dashboard_address=None, silence_logs=50) as made, Client(made) as client:
             yield client
 
 
-def _results(client: Any, jobs: Sequence[tuple[Any, ...]], workers: int) -> Iterator[dict[str, Any]]:
-    """Rows as they come; at most ``AHEAD`` variants a worker are submitted at a time."""
+def results(
+    client: Any, work: Callable[..., dict[str, Any]], jobs: Sequence[tuple[Any, ...]], workers: int
+) -> Iterator[tuple[tuple[Any, ...], dict[str, Any] | str]]:
+    """Each job and what came of it, as they come: what ``work`` returned, or why its worker was lost.
+
+    At most ``AHEAD`` jobs a worker are submitted at a time.
+    """
     from distributed import as_completed
 
     waiting = iter(jobs)
     width = AHEAD * max(workers, len(client.scheduler_info().get("workers", {})))
-    first = {client.submit(solve_variant, *job, pure=False): job for job in itertools.islice(waiting, width)}
+    first = {client.submit(work, *job, pure=False): job for job in itertools.islice(waiting, width)}
     under_way = dict(first)
     done = as_completed(list(first))
     for future in done:
         job = under_way.pop(future)
         error = future.exception()
-        yield future.result() if error is None else _row(job[2], "worker lost", message=str(error).splitlines()[0])
+        yield job, future.result() if error is None else str(error).splitlines()[0]
         for following in itertools.islice(waiting, 1):
-            another = client.submit(solve_variant, *following, pure=False)
+            another = client.submit(work, *following, pure=False)
             under_way[another] = following
             done.add(another)
 
 
 @functools.lru_cache(maxsize=4)
-def _instance(source: str, content: str) -> Instance:
+def instance_at(source: str, content: str) -> Instance:
     """Read once by every worker; what was read must be what was asked for."""
     found = read_instance(source)
     if found.content_hash != content:
@@ -228,7 +246,7 @@ def solve_variant(source: str, content: str, variant: Variant, folder: str, sett
     """Solve one variant, or read it where it is complete already; a failure is a row, not an error."""
     target = Path(folder) / variant.name
     try:
-        instance = apply_overrides(_instance(source, content), list(variant.overrides))
+        instance = apply_overrides(instance_at(source, content), list(variant.overrides))
         if is_run(target):
             known = read_plan(target)
             if known.instance.content_hash == instance.content_hash and _same_settings(known.manifest, settings):

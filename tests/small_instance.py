@@ -192,6 +192,10 @@ full,both days,0,48,182.5,typical
 coarse,first day,0,24,182.5,typical
 coarse,second day,24,24,182.5,extreme
 """,
+    "drivers": """\
+driver,path,change,low,high,unit
+battery cost,technologies.battery.capex_usd_per_kw,*=,0.7,1.2,factor
+""",
     "calendar": """\
 resolution,slot,period
 full,0,both days

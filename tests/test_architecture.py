@@ -44,6 +44,7 @@ ORDER = (
     "pypsa_io",
     "compare",
     "sweep",
+    "whatif",
     "show",
     "replay",
     "report",

@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 from typing import NoReturn
 
-from optimizer.cli import exchange, explain, instances, replay, reports, runs, whatif
+from optimizer.cli import exchange, explain, instances, planning, replay, reports, runs, whatif
 from optimizer.cli.frame import ERROR_CODES, MISSED, STATUS_CODES, USAGE, Failure, app, report
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "explain",
     "instances",
     "main",
+    "planning",
     "replay",
     "reports",
     "runs",

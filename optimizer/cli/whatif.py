@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from optimizer.cli.frame import USAGE, Failure, app, command, run_names
+from optimizer.cli.frame import USAGE, Failure, app, command, run_names, write_whole
 from optimizer.cli.output import message, print_rich, stdout_kept_clean
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def sweep(
         raise Failure(USAGE, "usage error", str(error)) from None
     figures = {"cost, M$": table["objective_usd"].astype(float) / 1e6, "gap, %": table["gap"].astype(float) * 100}
     shown = table.assign(**figures)
-    print_rich(_table(shown[["name", "status", "cost, M$", "gap, %"]]))
+    print_rich(frame_table(shown[["name", "status", "cost, M$", "gap, %"]]))
     message(f"Saved in {output} ({time.perf_counter() - started:,.0f} s)")
     return 0 if table["objective_usd"].notna().all() else 7
 
@@ -90,6 +90,10 @@ def _variants(
 @command
 def compare(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders of two or more runs.")],
+    plot: Annotated[
+        Path | None,
+        typer.Option("--plot", metavar="FILE.html", help="Draw what differs, as a page that opens offline."),
+    ] = None,
 ) -> None:
     """Say what differs between runs: inputs, funding, cost, rates."""
     from optimizer.compare import compare as compare_runs
@@ -108,10 +112,17 @@ def compare(
     ):
         print_rich(title if len(table) else f"{title}: none")
         if len(table):
-            print_rich(_table(table))
+            print_rich(frame_table(table))
+    if plot is not None:
+        from optimizer.report import what_if
+
+        page = what_if.page(" against ".join(names), what_if.comparison_figures(found, names))
+        write_whole(plot, lambda draft: draft.write_text(page, encoding="utf-8"), "another file")
+        message(f"Drawn in {plot}")
 
 
-def _table(frame: pd.DataFrame) -> Table:
+def frame_table(frame: pd.DataFrame) -> Table:
+    """A table for the terminal, numbers to the right."""
     from rich import box
     from rich.table import Table
     from rich.text import Text

@@ -50,6 +50,7 @@ TABLE_REASONS = {
     "option_rules": "PyPSA has no rules that join investments",
     "budgets": "PyPSA has no budgets on capital",
     "calendar": "snapshots have no calendar of representative periods",
+    "drivers": "a network holds one value of each figure, no ranges",
 }
 
 #: Why a column is left behind, or what it becomes.
