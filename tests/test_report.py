@@ -6,17 +6,20 @@ import dataclasses
 import re
 import shutil
 import subprocess
+import tempfile
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from test_cli import within
 from toy import plant, solved, toy
 
 from optimizer import Plan, read_instance, solve
 from optimizer.explain import marginal_values
-from optimizer.report import community_html, report_html
-from optimizer.report.html import _dispatch
+from optimizer.report import community_html, figures, report_html
+from optimizer.report.html import REPLAYED, WEEKLY, _dispatch
 from optimizer.report.limits import what_binds
 
 ONE_SITE = Path(__file__).parents[1] / "instances" / "one-site"
@@ -41,11 +44,6 @@ def hostile() -> Plan:
     )
 
 
-def without_plotly(page: str) -> str:
-    """The page less its longest script."""
-    return max(re.split(r"<script>[^<]{0,40}plotly\.js.*?</script>", page, flags=re.S), key=len)
-
-
 def test_the_page_says_cost_status_and_pledge() -> None:
     page = report_html(one_site())
     assert "132.408 million US$" in page
@@ -61,7 +59,8 @@ def test_every_funded_row_stands_in_the_page() -> None:
 
 
 def test_nothing_is_fetched() -> None:
-    for page in (report_html(one_site()), community_html(one_site(), "campus")):
+    for page in (report_html(one_site()), community_html(one_site(), "campus"), community_html(hostile(), HOSTILE)):
+        assert """http-equiv="Content-Security-Policy" content="default-src 'none'; script-src""" in page
         assert not re.findall(r'<(?:script|link|img|iframe)[^>]+(?:src|href)="(?!data:)[^"]+"', page)
         assert "@import" not in page
 
@@ -107,28 +106,34 @@ def test_stored_energy_is_drawn_where_there_is_a_store() -> None:
     assert max(chart.data[0].y) == pytest.approx(plan.tables["resource_operation"]["state_of_charge_mwh"].max())
 
 
+def test_charts_say_what_is_funded_and_when() -> None:
+    """Wires are one series; the map tells each site's share; hours, not steps, stand on the axis."""
+    plan = one_site()
+    funded = figures.funding_by_year(plan)
+    assert sum(sum(bar.y) for bar in funded.data) == pytest.approx(plan.allocation["mw"].sum())
+    assert "grid connections and lines" in {bar.name for bar in funded.data}
+    (site,) = figures.site_map(hostile()).data
+    mw, usd = hostile().allocation["mw"].sum(), hostile().allocation["capex_usd"].sum() / 1e6
+    assert site.name == f"1 &lt;script&gt;alert(1)&lt;/script&gt;: {usd:,.0f} M$<br>plant {mw:,.0f} MW"
+    plan = solved(toy(hours=8, price=50.0, step_hours=2))
+    (chart,) = _dispatch(plan)
+    assert list(chart.data[0].x) == [1.0, 3.0, 5.0, 7.0]
+
+
 def test_a_replay_is_told() -> None:
     plan = one_site()
+    year = dict.fromkeys([name for name, _, _ in REPLAYED], 2e6)
     entry = {
         "misses": ["load served, campus, 2030: 2, against 1"],
         "errors": dict.fromkeys(("objective", "load", "peak_import"), -0.01),
+        "years": [{"year": 2026, **year, **{f"planned_{name}": 1e6 for name in year}}],
     }
-    page = report_html(dataclasses.replace(plan, manifest={**plan.manifest, "replay": entry}))
+    weeks = pd.DataFrame({"year": [2026], "week": [24], "first_hour": [4032], **{name: [123.4] for name in WEEKLY}})
+    page = report_html(dataclasses.replace(plan, manifest={**plan.manifest, "replay": entry}), weeks=weeks)
     assert "The plan misses 1 limit: load served, campus, 2030: 2, against 1." in page
-    assert "cost is 1.0 % higher" in page
-
-
-@pytest.mark.skipif(shutil.which("chromium") is None, reason="no Chromium on this machine")
-def test_the_community_page_prints_on_two_pages(tmp_path: Path) -> None:
-    page, printed = tmp_path / "page.html", tmp_path / "page.pdf"
-    page.write_text(community_html(one_site(), "campus"), encoding="utf-8")
-    command = [
-        "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
-        f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=8000", "--no-pdf-header-footer",
-        f"--print-to-pdf={printed}", page.as_uri(),
-    ]  # fmt: skip
-    subprocess.run(command, capture_output=True, timeout=120, check=True)
-    assert len(re.findall(rb"/Type\s*/Page\b", printed.read_bytes())) == 2
+    assert "cost changes by 1.0 %" in page
+    assert "import, GWh, replayed" in page and 'data-v="2000.0"' in page
+    assert "The worst weeks of all years" in page and 'data-v="4032"' in page
 
 
 def test_an_island_has_no_rates() -> None:
@@ -147,20 +152,64 @@ def test_command_line(tmp_path: Path) -> None:
 
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+in_a_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
-@pytest.mark.parametrize("plan", [one_site, hostile])
-def test_a_browser_draws_every_chart_without_complaint(plan: object, tmp_path: Path) -> None:
-    page = report_html(plan())  # type: ignore[operator]
-    file = tmp_path / "report.html"
+def browse(page: str, folder: Path, *flags: str) -> subprocess.CompletedProcess[str]:
+    """Open a page in a browser that finds no other host."""
+    file = folder / "page.html"
     file.write_text(page, encoding="utf-8")
     command = [
-        str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--dump-dom",
-        f"--user-data-dir={tmp_path / 'profile'}", "--enable-logging=stderr", "--virtual-time-budget=8000",
-        "--host-resolver-rules=MAP * ~NOTFOUND", file.as_uri(),
+        str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
+        f"--user-data-dir={tempfile.mkdtemp(dir=folder)}", "--enable-logging=stderr", "--virtual-time-budget=8000",
+        "--host-resolver-rules=MAP * ~NOTFOUND", *flags, file.as_uri(),
     ]  # fmt: skip
-    drawn = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+
+
+def ten_years() -> Plan:
+    """The one site's plan with its rates and stranding stretched over ten years and four classes."""
+    plan = one_site()
+    rates = plan.rates[plan.rates["year"] == 2026].head(1)
+    exits = plan.tables["stranding"].head(1)
+    years = range(2026, 2036)
+    stretched = {
+        "rates": pd.concat([rates.assign(year=year, customer_class=f"class {n}") for n in range(4) for year in years]),
+        "stranding": pd.concat([exits.assign(exit_year=year, exposure_usd=9876.5e6) for year in years]),
+    }
+    return dataclasses.replace(plan, tables={**plan.tables, **stretched})
+
+
+@in_a_browser
+@pytest.mark.parametrize("page", [lambda: report_html(one_site()), lambda: report_html(hostile())])
+def test_a_browser_draws_every_chart_without_complaint(page: Callable[[], str], tmp_path: Path) -> None:
+    """What the policy of the page forbids, such as a request, would be a complaint on the console."""
+    drawn = browse(page(), tmp_path, "--dump-dom")
     assert drawn.stdout.count('class="main-svg"') >= drawn.stdout.count('class="plotly-graph-div')
     assert drawn.stdout.count('class="plotly-graph-div') > 3
     assert "CONSOLE" not in drawn.stderr
+
+
+@in_a_browser
+def test_a_click_on_a_heading_sorts_by_figures(tmp_path: Path) -> None:
+    """9.5 stands before 10, which as text it would not; a second click turns the order."""
+    rows = one_site().allocation.head(1)
+    many = pd.concat([rows.assign(option=f"option {mw}", mw=mw) for mw in (10.0, 9.5, 200.0)])
+    plan = dataclasses.replace(one_site(), tables={**one_site().tables, "allocation": many})
+    click = "[...document.querySelectorAll('th button')].find(button => button.textContent === 'MW').click();"
+    for clicks, order in ((1, ["9.5", "10.0", "200.0"]), (2, ["200.0", "10.0", "9.5"])):
+        page = report_html(plan).replace("</body>", f"<script>{click * clicks}</script></body>")
+        drawn = browse(page, tmp_path, "--dump-dom").stdout
+        assert re.findall(r"<td>option ([\d.]+)</td>", drawn) == order
+        assert f'aria-sort="{"ascending" if clicks == 1 else "descending"}"' in drawn
+
+
+@in_a_browser
+@pytest.mark.parametrize("plan", [one_site, ten_years])
+def test_the_community_page_prints_on_two_pages(plan: Callable[[], Plan], tmp_path: Path) -> None:
+    for paper in ("letter", "A4"):
+        page = community_html(plan(), "campus").replace("@page {", f"@page {{ size: {paper};")
+        printed = tmp_path / f"{paper}.pdf"
+        told = browse(page, tmp_path, "--no-pdf-header-footer", f"--print-to-pdf={printed}")
+        assert len(re.findall(rb"/Type\s*/Page\b", printed.read_bytes())) == 2
+        assert "CONSOLE" not in told.stderr

@@ -55,7 +55,7 @@ def report(
     if not workbook and (len(runs) > 1 or charge is not None):
         raise Failure(USAGE, "usage error", "several runs and --charge are for a workbook: add --xlsx")
     run, *others = runs
-    write = _workbook_writer(run, others, charge) if workbook else _page_writer(site, quick)
+    write = _workbook_writer(run, others, charge) if workbook else _page_writer(run, site, quick)
     plan = read_plan(run)
     name = run.name if site is None else f"{run.name}-{''.join(c if c.isalnum() else '-' for c in site)}"
     target = output or run.parent / f"{name}.{'xlsx' if workbook else 'html'}"
@@ -79,7 +79,7 @@ def _workbook_writer(run: Path, others: list[Path], charge: float | None) -> Cal
     return lambda plan, file: write_workbook(plan, file, charge_usd_per_mwh=charge, others=beside, name=names[0])
 
 
-def _page_writer(site: str | None, quick: bool) -> Callable[[Plan, Path], object]:
+def _page_writer(run: Path, site: str | None, quick: bool) -> Callable[[Plan, Path], object]:
     """What writes the page that was asked for."""
     try:
         from optimizer.report import community_html, report_html
@@ -89,9 +89,17 @@ def _page_writer(site: str | None, quick: bool) -> Callable[[Plan, Path], object
     def page(plan: Plan) -> str:
         if site is not None:
             return community_html(plan, site)
-        return report_html(plan, None if quick else _margins(plan))
+        return report_html(plan, None if quick else _margins(plan), _weeks(run))
 
     return lambda plan, file: file.write_text(page(plan), encoding="utf-8")
+
+
+def _weeks(run: Path) -> pd.DataFrame | None:
+    """Weeks of the run's replay, worst first; none where it was not replayed."""
+    import pandas as pd
+
+    file = run / "replay" / "weeks.csv"
+    return pd.read_csv(file) if file.is_file() else None
 
 
 def _margins(plan: Plan) -> pd.DataFrame | None:

@@ -62,7 +62,7 @@ def _funded(plan: Plan, site: str) -> list[dict[str, Any]]:
         years = sorted(group["year"])
         found.append(
             {
-                "what": f"{KINDS[kind]} ({technology})",
+                "what": f"{KINDS[kind]} ({technology.replace('_', ' ')})",
                 "mw": float(group["mw"].sum()),
                 "usd": float(group["capex_usd"].sum()),
                 "years": f"{years[0]}" if years[0] == years[-1] else f"{years[0]} to {years[-1]}",

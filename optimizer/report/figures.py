@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
@@ -22,6 +21,7 @@ SUPPLY = (
     ("deferred_mw", "load deferred"),
     ("unserved_mw", "unserved"),
 )
+KINDS = {"generator": "plant", "storage": "storage", "wires": "grid"}
 USE = (("charge_mw", "storage charge"), ("export_mw", "export"), ("recovered_mw", "load recovered"))
 
 
@@ -32,7 +32,7 @@ def _figure(title: str, y: str, x: str = "", height: int = 380) -> go.Figure:
         template="plotly_white",
         height=height,
         margin={"l": 60, "r": 20, "t": 50, "b": 50},
-        legend={"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom"},
+        legend={"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "maxheight": 0.9},
         font={"family": "system-ui, sans-serif", "size": 13},
         colorway=COLOURS,
     )
@@ -41,13 +41,18 @@ def _figure(title: str, y: str, x: str = "", height: int = 380) -> go.Figure:
     return figure
 
 
+def _words(name: object) -> str:
+    """Names of technologies and costs as words: ``own_capital`` is own capital."""
+    return _plain(name).replace("_", " ")
+
+
 def _stack(figure: go.Figure, table: pd.DataFrame) -> go.Figure:
     """Stacked bars: index on the axis, one series a column."""
     for number, name in enumerate(table.columns):
         colour = COLOURS[number % len(COLOURS)]
         pattern = "/" if number >= len(COLOURS) else ""
         figure.add_bar(
-            x=list(table.index), y=table[name], name=_plain(name),
+            x=list(table.index), y=table[name], name=_words(name),
             marker={"color": colour, "pattern": {"shape": pattern}},
         )  # fmt: skip
     figure.update_layout(barmode="relative")
@@ -60,10 +65,13 @@ def _plain(text: object) -> str:
 
 
 def funding_by_year(plan: Plan) -> go.Figure:
-    """MW entering service by technology."""
-    table = plan.allocation.pivot_table(
-        index="year", columns="technology", values="mw", aggfunc="sum", fill_value=0.0
-    ).reindex(list(plan.instance.manifest.planning_years), fill_value=0.0)
+    """MW entering service by technology; wires are one series."""
+    rows = plan.allocation.assign(
+        series=plan.allocation["technology"].mask(plan.allocation["kind"] == "wires", "grid connections and lines")
+    )
+    table = rows.pivot_table(index="year", columns="series", values="mw", aggfunc="sum", fill_value=0.0)
+    table = table.reindex(list(plan.instance.manifest.planning_years), fill_value=0.0)
+    table = table.loc[:, table.sum().sort_values(ascending=False).index]
     return _stack(_figure("Capacity entering service", "MW"), table)
 
 
@@ -89,18 +97,21 @@ def cost_waterfall(plan: Plan) -> go.Figure:
     """Present value by cost name, and the total, M$."""
     values = plan.costs.groupby("name")["present_value_usd"].sum() / 1e6
     values = values[values.abs() > 1e-6].sort_values(ascending=False)
-    figure = _figure("What the plan costs, present value", "M$", height=460)
+    figure = _figure("What the plan costs, present value", "", "M$", height=160 + 24 * len(values))
     figure.add_waterfall(
-        x=[*map(_plain, values.index), "total"],
-        y=[*values, 0.0],
+        orientation="h",
+        y=[*map(_words, values.index), "total"],
+        x=[*values, 0.0],
         measure=["relative"] * len(values) + ["total"],
         increasing={"marker": {"color": COLOURS[5]}},
         decreasing={"marker": {"color": COLOURS[2]}},
         totals={"marker": {"color": COLOURS[0]}},
         text=[f"{v:,.0f}" if abs(v) > 0.02 * values.abs().max() else "" for v in [*values, values.sum()]],
         textposition="outside",
+        constraintext="none",
+        cliponaxis=False,
     )
-    return figure
+    return figure.update_yaxes(autorange="reversed", automargin=True)
 
 
 def rates(plan: Plan, utility: str) -> go.Figure:
@@ -121,50 +132,68 @@ def rates(plan: Plan, utility: str) -> go.Figure:
 
 
 def site_map(plan: Plan) -> go.Figure | None:
-    """Sites at their coordinates, sized by the capital funded there; None where no site has coordinates."""
-    spent = plan.allocation.groupby("site")["capex_usd"].sum() / 1e6
-    rows = [
-        (site.site, site.longitude, site.latitude, float(spent.get(site.site, 0.0)))
-        for site in plan.instance.sites
-        if site.latitude is not None and site.longitude is not None
-    ]
-    if not rows:
+    """Numbered sites at their coordinates, sized by capital, and what is funded; None where none has coordinates."""
+    placed = [s for s in plan.instance.sites if s.latitude is not None and s.longitude is not None]
+    if not placed:
         return None
-    names, east, north, usd = zip(*rows, strict=True)
-    figure = _figure("Sites and capital funded at them", "latitude, degrees", "longitude, degrees")
-    largest = max(*usd, 1.0)
-    places = ["top center" if number % 2 else "bottom center" for number in range(len(names))]
-    labels = [f"{_plain(n)}<br>{u:,.0f} M$" for n, u in zip(names, usd, strict=True)]
-    figure.add_scatter(
-        x=east, y=north, mode="markers+text", text=labels, textposition=places, showlegend=False,
-        cliponaxis=False,
-        marker={"size": [12 + 40 * float(np.sqrt(u / largest)) for u in usd], "color": COLOURS[0], "opacity": 0.6},
-    )  # fmt: skip
-    figure.update_xaxes(range=[min(east) - 4, max(east) + 4])
-    figure.update_yaxes(range=[min(north) - 3, max(north) + 4])
+    figure = _figure("Sites, and what is funded at them", "latitude, degrees", "longitude, degrees")
+    spent = plan.allocation.groupby("site")["capex_usd"].sum()
+    largest = max(spent.max() if len(spent) else 0.0, 1.0)
+    places = [(float(s.longitude or 0.0), float(s.latitude or 0.0)) for s in placed]
+    for number, (site, (east, north)) in enumerate(zip(placed, places, strict=True), start=1):
+        size = 12 + 40 * math.sqrt(spent.get(site.site, 0.0) / largest)
+        figure.add_scatter(
+            x=[east], y=[north], mode="markers+text", text=[str(number)], textposition=_free_side(east, north, places),
+            name=f"{number} {_plain(site.site)}: {_funded_at(plan, site.site)}", cliponaxis=False,
+            marker={"size": size, "color": COLOURS[0], "opacity": 0.6},
+        )  # fmt: skip
+    figure.update_layout(legend={"orientation": "v", "itemsizing": "constant"})
+    figure.update_xaxes(range=[min(e for e, _ in places) - 4, max(e for e, _ in places) + 4])
+    figure.update_yaxes(range=[min(n for _, n in places) - 3, max(n for _, n in places) + 4])
     return figure
+
+
+def _free_side(east: float, north: float, places: Iterable[tuple[float, float]]) -> str:
+    """Where a number stands: away from the nearest neighbour within three degrees, else above."""
+    others = [(math.hypot(e - east, n - north), e) for e, n in places if (e, n) != (east, north)]
+    distance, neighbour = min(others, default=(math.inf, east))
+    if distance > 3:
+        return "top center"
+    return "middle left" if neighbour > east else "middle right"
+
+
+def _funded_at(plan: Plan, site: str) -> str:
+    """Capital and MW by kind funded at a site, in words."""
+    rows = plan.allocation[plan.allocation["site"] == site]
+    if rows.empty:
+        return "nothing"
+    mw = rows.groupby("kind", sort=False)["mw"].sum()
+    kinds = [f"{KINDS[str(kind)]} {value:,.0f}" for kind, value in mw.items()]
+    return f"{rows['capex_usd'].sum() / 1e6:,.0f} M$<br>{', '.join(kinds)} MW"
 
 
 def dispatch(plan: Plan, site: str, year: int, period: str, title: str) -> go.Figure:
     """A site's balance through a representative period, MW."""
     chosen = plan.operation.query("site == @site and year == @year and period == @period")
-    figure = _figure(f"{_plain(site)}, {year}: {title} ({_plain(period)})", "MW", "step of the period")
-    steps = list(range(len(chosen)))
+    figure = _figure(f"{_plain(site)}, {year}: {title} ({_plain(period)})", "MW", "hour of the period")
+    length = _step_hours(plan)
+    hours = [length * (step + 0.5) for step in range(len(chosen))]
     for number, (column, name) in enumerate(SUPPLY):
         if chosen[column].abs().max() > 1e-3:
-            figure.add_bar(x=steps, y=chosen[column], name=name, marker={"color": COLOURS[number]})
+            figure.add_bar(x=hours, y=chosen[column], name=name, marker={"color": COLOURS[number]})
     for number, (column, name) in enumerate(USE):
         if chosen[column].abs().max() > 1e-3:
-            figure.add_bar(x=steps, y=-chosen[column], name=name, marker={"color": COLOURS[7 + number]})
+            figure.add_bar(x=hours, y=-chosen[column], name=name, marker={"color": COLOURS[7 + number]})
     figure.add_scatter(
-        x=steps, y=chosen["load_mw"], name="load", mode="lines", line={"color": "#000", "width": 2, "shape": "hvh"}
+        x=hours, y=chosen["load_mw"], name="load", mode="lines", line={"color": "#000", "width": 2, "shape": "hvh"}
     )
     figure.update_layout(barmode="relative", bargap=0)
     return figure
 
 
 def storage(plan: Plan, site: str, year: int, period: str, title: str) -> go.Figure | None:
-    """Energy in a site's stores through a representative period, MWh; None where it has none."""
+    """Energy in a site's stores through a representative period, MWh, at the end of each step; None where none is
+    used."""
     stores = plan.tables["capacity"].query("site == @site and year == @year and kind == 'storage' and mw > 0")[
         "resource"
     ]
@@ -172,12 +201,13 @@ def storage(plan: Plan, site: str, year: int, period: str, title: str) -> go.Fig
     table = rows[rows["resource"].isin(stores)].pivot_table(
         index="step", columns="resource", values="state_of_charge_mwh", aggfunc="sum"
     )
-    if table.empty:
+    if table.empty or table.abs().max().max() < 1e-3:
         return None
-    figure = _figure(f"{_plain(site)}, {year}: stored energy, {title} ({_plain(period)})", "MWh", "step of the period")
+    figure = _figure(f"{_plain(site)}, {year}: stored energy, {title} ({_plain(period)})", "MWh", "hour of the period")
+    length = _step_hours(plan)
     for number, name in enumerate(table.columns):
         figure.add_scatter(
-            x=list(range(len(table))), y=table[name], name=_plain(name), mode="lines",
+            x=[length * (step + 1) for step in range(len(table))], y=table[name], name=_plain(name), mode="lines",
             line={"color": COLOURS[number % len(COLOURS)], "shape": "linear"},
         )  # fmt: skip
     linked = any(t.storage_linking == "calendar" for t in plan.instance.technologies if t.kind == "storage")
@@ -199,6 +229,11 @@ def value_of_compute(table: pd.DataFrame) -> go.Figure | None:
     return figure
 
 
+def _step_hours(plan: Plan) -> int:
+    manifest = plan.instance.manifest
+    return manifest.resolutions[manifest.options.resolution].step_hours
+
+
 def telling_periods(plan: Plan, site: str, year: int) -> list[tuple[str, str]]:
     """The most frequent period, and the tightest: most unserved and curtailed, then most import; (period, title)."""
     rows = plan.operation.query("site == @site and year == @year")
@@ -211,7 +246,7 @@ def telling_periods(plan: Plan, site: str, year: int) -> list[tuple[str, str]]:
 
 def _with_room_for_legend(figure: go.Figure) -> go.Figure:
     """A long legend under a chart takes height from it: give that back."""
-    rows = math.ceil(len(figure.data) / 3)
+    rows = 2 * len(figure.data) if figure.layout.legend.orientation == "v" else math.ceil(len(figure.data) / 3)
     return figure.update_layout(height=figure.layout.height + 20 * rows)
 
 

@@ -24,8 +24,24 @@ STATUS = {
 HEADINGS = {
     "mw": "MW", "mwh": "MWh", "capex": "capital, M$", "without": "without project, c/kWh",
     "with": "with project, c/kWh", "change": "change, c/kWh", "limit": "limit, c/kWh",
-    "bill": "typical bill, US$ a month",
+    "bill": "bill, change, US$ a month",
 }  # fmt: skip
+
+
+#: Figures of a replayed year: column, heading, what it is divided by.
+REPLAYED = (
+    ("unserved_mwh", "unserved, MWh,", 1.0),
+    ("curtailed_mwh", "curtailed, MWh,", 1.0),
+    ("import_mwh", "import, GWh,", 1e3),
+    ("peak_import_mw", "peak import, MW,", 1.0),
+    ("operating_usd", "operation, M$,", 1e6),
+    ("make_whole_usd", "make-whole, M$,", 1e6),
+)
+WEEKLY = {
+    "load_mwh": "load, MWh", "unserved_mwh": "unserved, MWh", "curtailed_mwh": "curtailed, MWh",
+    "import_mwh": "import, MWh",
+}  # fmt: skip
+WORST_WEEKS = 10
 
 
 def environment() -> jinja2.Environment:
@@ -41,18 +57,20 @@ def environment() -> jinja2.Environment:
     return made
 
 
-def figure(value: object, digits: int = 1) -> str:
-    """A number for reading; text and blanks as they are.
+def figure(value: object, digits: int | None = 1) -> str:
+    """A number for reading, without digits a small one in powers of ten; text and blanks as they are.
 
-    >>> figure(1234.56), figure(2030), figure("own"), figure(float("nan")), figure(-0.01)
-    ('1,234.6', '2030', 'own', '', '0.0')
+    >>> figure(1234.56), figure(2030), figure("own"), figure(float("nan")), figure(-0.01), figure(2e-13, None)
+    ('1,234.6', '2030', 'own', '', '0.0', '2.0e-13')
     """
+    if isinstance(value, float) and digits is None:
+        return f"{value:.1e}"
     if isinstance(value, float):
         return "" if value != value else f"{round(value, digits) + 0.0:,.{digits}f}"
     return "" if value is None else str(value)
 
 
-def report_html(plan: Plan, margins: pd.DataFrame | None = None) -> str:
+def report_html(plan: Plan, margins: pd.DataFrame | None = None, weeks: pd.DataFrame | None = None) -> str:
     """Lay a plan out as a page that needs nothing but itself.
 
     Every figure comes from the plan's tables; rounding is for display only.
@@ -63,6 +81,8 @@ def report_html(plan: Plan, margins: pd.DataFrame | None = None) -> str:
         A solved plan.
     margins
         Its `marginal_values`, for the sections on what binds and on sensitivities; None leaves these out.
+    weeks
+        Weeks of its replay, worst first (``RUN/replay/weeks.csv``); None leaves their table out.
     """
     manifest = plan.instance.manifest
     sensitivity = None if margins is None else figures.value_of_compute(compute_values(margins))
@@ -84,10 +104,14 @@ def report_html(plan: Plan, margins: pd.DataFrame | None = None) -> str:
         binding=None if margins is None else what_binds(margins),
         sensitivity=figures.as_html([] if sensitivity is None else [sensitivity]),
         replay=plan.manifest.get("replay"),
+        replayed=_replayed(plan, weeks),
         assumed=_assumed(plan),
         headings=HEADINGS,
-        sources=[(file, note.source, note.licence) for file, note in manifest.files.items()],
-        checks=sorted(plan.manifest.get("checks", {}).items(), key=lambda item: -abs(item[1])),
+        sources=pd.DataFrame(
+            [(file, note.source, note.licence) for file, note in manifest.files.items()],
+            columns=["file", "source", "licence"],
+        ),
+        checks=_checks(plan),
         versions=plan.manifest.get("versions", {}),
         sizes={key: plan.manifest.get(key) for key in ("rows", "columns", "integers")},
         plotly=get_plotlyjs(),
@@ -147,6 +171,32 @@ def _assumed(plan: Plan) -> pd.DataFrame:
         if row.technology in offered
     ]
     return pd.DataFrame(rows)
+
+
+def _replayed(plan: Plan, weeks: pd.DataFrame | None) -> list[tuple[str, pd.DataFrame]]:
+    """Title and table: years of the replay beside those of the plan, outages, and the worst weeks."""
+    entry = plan.manifest.get("replay") or {}
+    tables = []
+    if entry.get("years"):
+        years = pd.DataFrame(entry["years"])
+        columns: dict[str, Any] = {"year": years["year"]}
+        for name, heading, unit in REPLAYED:
+            columns[f"{heading} planned"] = years[f"planned_{name}"].astype(float) / unit
+            columns[f"{heading} replayed"] = years[name].astype(float) / unit
+        tables.append(("Years as planned, and as replayed", pd.DataFrame(columns)))
+    if entry.get("outages"):
+        tables.append(("Forced outages, drawn at random", pd.DataFrame(entry["outages"])))
+    if weeks is not None:
+        worst = weeks.head(WORST_WEEKS)[["year", "week", "first_hour", *WEEKLY]].rename(columns=WEEKLY)
+        tables.append(("The worst weeks of all years, counted from 0", worst))
+    return tables
+
+
+def _checks(plan: Plan) -> pd.DataFrame:
+    """Largest relative error of every check, largest first."""
+    errors: dict[str, float] = plan.manifest.get("checks", {})
+    ordered = sorted(errors.items(), key=lambda item: -abs(item[1]))
+    return pd.DataFrame(ordered, columns=["check", "relative error"])
 
 
 def _tables(plan: Plan) -> list[tuple[str, str, pd.DataFrame]]:
