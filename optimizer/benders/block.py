@@ -11,6 +11,7 @@ slope g gives the cut  distance(y0) + g (y - y0) <= 0.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import highspy
@@ -59,15 +60,20 @@ class Cut:
 class BlockSolver:
     """The LP of a block, and, once it is needed, the LP of its distance from decisions that allow operation."""
 
-    def __init__(self, number: int, block: Block) -> None:
+    def __init__(self, number: int, block: Block, like: BlockSolver | None = None) -> None:
+        """Begin from the basis of a block like this one, if one is known."""
         self.number, self.block = number, block
         self.own = len(block.own)
         self._links = np.arange(self.own, block.program.a.shape[1], dtype=np.int32)
         self._solver = highs.hand_off_program(block.program, SERIAL)
+        if like is not None and like.block.program.a.shape == block.program.a.shape:
+            self._solver.setBasis(like._solver.getBasis())
         self._distance: highspy.Highs | None = None
 
+    @functools.cached_property
     def floor(self) -> float:
         """No decisions within their bounds make the block cost less, M$; -inf if that has no limit."""
+        self._solver.changeColsBounds(len(self._links), self._links, self._lower, self._upper)
         self._solver.run()
         if self._solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
             self._solver.clearSolver()

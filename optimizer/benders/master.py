@@ -54,6 +54,18 @@ class Master:
         self._lp.clearSolver()
         return -np.inf, None
 
+    def completed(self, whole: np.ndarray) -> np.ndarray | None:
+        """The best decisions that the cuts know of with these whole numbers; None if the master allows none."""
+        index = np.flatnonzero(self.parts.integer).astype(np.int32)
+        lower, upper = self.parts.master.lower[index], self.parts.master.upper[index]
+        fixed = np.clip(whole, lower, upper)
+        self._lp.changeColsBounds(len(index), index, fixed, fixed)
+        self._lp.run()
+        optimal = self._lp.getModelStatus() == highspy.HighsModelStatus.kOptimal
+        decisions = self._decisions(self._lp) if optimal else None
+        self._lp.changeColsBounds(len(index), index, lower, upper)
+        return decisions
+
     def centre(self, level: float) -> np.ndarray | None:
         """Decisions inside the set of those that the cuts allow to cost at most ``level``; None if none were found."""
         self._inner.changeRowBounds(self.parts.master.a.shape[0], -np.inf, level)

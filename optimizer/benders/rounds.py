@@ -7,9 +7,8 @@ at which every block could operate, with the operation that its LP found.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +17,7 @@ import numpy as np
 from optimizer import highs
 from optimizer.benders.block import BlockSolver, Cut
 from optimizer.benders.master import Master
+from optimizer.benders.memory import Memory
 from optimizer.benders.split import Split
 from optimizer.model.matrix import Matrix
 
@@ -52,6 +52,7 @@ class _Search:
 
     parts: Split
     master: Master
+    memory: Memory
     evaluate: Evaluate
     options: highs.Options
     interrupt: highs.Interrupt
@@ -72,6 +73,7 @@ class _Search:
         """Could every block operate; the cuts are kept, and the decisions if they are the best so far."""
         cuts = self.evaluate(decisions)
         self.master.add(cuts)
+        self.memory.keep(decisions, cuts)
         possible = all(cut.possible for cut in cuts)
         cost = self.parts.offset + float(self.parts.master.cost @ decisions) + sum(cut.value for cut in cuts)
         if possible and cost < state.cost:
@@ -86,6 +88,7 @@ def search(
     interrupt: highs.Interrupt,
     progress: Progress | None = None,
     workers: int = 1,
+    memory: Memory | None = None,
 ) -> highs.Answer:
     """Solve a matrix by decomposition.
 
@@ -103,6 +106,8 @@ def search(
         Called with events as in `solve`.
     workers
         Blocks solved side by side.
+    memory
+        What earlier searches left, to which this one adds.
 
     Returns
     -------
@@ -115,17 +120,43 @@ def search(
         If a block cannot operate whatever is decided, or its LP cannot be solved.
     """
     started = time.perf_counter()
-    with _blocks(parts, workers) as (floors, evaluate), interrupt.listening():
+    memory = memory or Memory()
+    solvers, new = memory.solvers(parts)
+    with ThreadPoolExecutor(workers) as pool, interrupt.listening():
+        floors = np.array(list(pool.map(lambda solver: solver.floor, solvers)))
         master = Master(parts, floors, options)
-        search = _Search(parts, master, evaluate, options, interrupt, _reporter(progress, started), started)
-        bound = _relaxation(search)
-        state = State(bound)
-        word = "infeasible" if bound == np.inf else _whole(search, state)
+        search = _Search(
+            parts, master, memory, _in_threads(pool, solvers), options, interrupt, _reporter(progress, started), started
+        )
+        _recall(search, _in_threads(pool, new))
+        state = State()
+        _try_known(search, state)
+        state.bound = _relaxation(search, state.cost)
+        word = "infeasible" if state.bound == np.inf else _whole(search, state)
+    if state.decisions is not None:
+        memory.plans.appendleft(state.decisions)
     return _answer(matrix, parts, state, word)
 
 
-def _relaxation(search: _Search) -> float:
-    """Cuts at inner points until the relaxation is closed; its bound, infinite if it has no solution."""
+def _recall(search: _Search, evaluate_new: Evaluate) -> None:
+    """Give the master the cuts of blocks as they were, and look at the others where the last search looked."""
+    search.master.add(search.memory.cuts())
+    for point in list(search.memory.points):
+        cuts = evaluate_new(point)
+        search.master.add(cuts)
+        search.memory.keep(point, cuts)
+
+
+def _try_known(search: _Search, state: State) -> None:
+    """What the whole numbers of earlier plans cost now, their continuous decisions made anew."""
+    for plan in search.memory.plans:
+        decisions = search.master.completed(plan[search.parts.integer])
+        if decisions is not None and not search.over():
+            search.tried(state, decisions)
+
+
+def _relaxation(search: _Search, known: float) -> float:
+    """Cuts at inner points until the relaxation is closed, or proves a known plan; its bound, infinite if unsolvable."""
     state, possible = State(), True
     for _ in range(ROUNDS):
         bound, vertex = search.master.relaxed()
@@ -133,6 +164,8 @@ def _relaxation(search: _Search) -> float:
             return bound
         state.bound = max(state.bound, bound + search.parts.offset)
         search.report(state, False)
+        if highs.relative_gap(known, state.bound) <= search.options.gap:
+            break
         if state.gap() <= RELAXED_PART * search.options.gap or search.over():
             break
         point = _inner(search, state)
@@ -154,10 +187,14 @@ def _inner(search: _Search, state: State) -> np.ndarray | None:
 
 def _whole(search: _Search, state: State) -> str:
     """Cuts at whole decisions until the gap is closed; the status in our words."""
-    start: np.ndarray | None = None
     for _ in range(ROUNDS):
+        if state.gap() <= search.options.gap:
+            return "optimal" if state.gap() <= highs.CLOSED_GAP else "within gap"
         if search.over():
             break
+        start = None
+        if state.decisions is not None:
+            start = np.concatenate([state.decisions, [cut.value for cut in state.operation]])
         part = MASTER_PART * search.options.gap
         bound, decisions = search.master.whole(part, start, search.left(), search.interrupt)
         if bound == np.inf:
@@ -167,10 +204,6 @@ def _whole(search: _Search, state: State) -> str:
             break
         search.tried(state, decisions)
         search.report(state, True)
-        if state.gap() <= search.options.gap:
-            return "optimal" if state.gap() <= highs.CLOSED_GAP else "within gap"
-        if state.decisions is not None:
-            start = np.concatenate([state.decisions, [cut.value for cut in state.operation]])
     if search.interrupt.asked:
         return "interrupted"
     if not search.over():
@@ -178,16 +211,10 @@ def _whole(search: _Search, state: State) -> str:
     return "no incumbent" if state.decisions is None else "feasible at time limit"
 
 
-@contextmanager
-def _blocks(parts: Split, workers: int) -> Iterator[tuple[np.ndarray, Evaluate]]:
-    """Least costs of all blocks, and what evaluates decisions in all of them, in threads: HiGHS frees Python's lock."""
-    solvers = [BlockSolver(number, block) for number, block in enumerate(parts.blocks)]
+def _in_threads(pool: ThreadPoolExecutor, solvers: list[BlockSolver]) -> Evaluate:
+    """Evaluates decisions in blocks side by side, the largest first: HiGHS frees Python's lock."""
     largest_first = sorted(solvers, key=lambda solver: -solver.own)
-    with ThreadPoolExecutor(workers) as pool:
-        floors = np.empty(len(solvers))
-        for solver, floor in zip(largest_first, pool.map(BlockSolver.floor, largest_first), strict=True):
-            floors[solver.number] = floor
-        yield floors, lambda decisions: _in_order(pool.map(lambda solver: solver.cut(decisions), largest_first))
+    return lambda decisions: _in_order(pool.map(lambda solver: solver.cut(decisions), largest_first))
 
 
 def _in_order(cuts: Iterable[Cut]) -> list[Cut]:
