@@ -54,17 +54,17 @@ class Master:
         self._lp.clearSolver()
         return -np.inf, None
 
-    def completed(self, whole: np.ndarray) -> np.ndarray | None:
-        """The best decisions that the cuts know of with these whole numbers; None if the master allows none."""
+    def completed(self, whole: np.ndarray) -> tuple[float, np.ndarray | None]:
+        """Bound and decisions of the LP with these whole numbers: infinite and none if the master allows none."""
         index = np.flatnonzero(self.parts.integer).astype(np.int32)
         lower, upper = self.parts.master.lower[index], self.parts.master.upper[index]
         fixed = np.clip(whole, lower, upper)
         self._lp.changeColsBounds(len(index), index, fixed, fixed)
         self._lp.run()
         optimal = self._lp.getModelStatus() == highspy.HighsModelStatus.kOptimal
-        decisions = self._decisions(self._lp) if optimal else None
+        found = (float(self._lp.getInfo().objective_function_value), self._decisions(self._lp))
         self._lp.changeColsBounds(len(index), index, lower, upper)
-        return decisions
+        return found if optimal else (np.inf, None)
 
     def centre(self, level: float) -> np.ndarray | None:
         """Decisions inside the set of those that the cuts allow to cost at most ``level``; None if none were found."""

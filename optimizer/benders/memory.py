@@ -7,6 +7,7 @@ are no more than places to look at: every cost and bound is found anew for the p
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -32,9 +33,10 @@ class Memory:
         """Solvers of all blocks, and those among them that are new; what no longer fits is forgotten."""
         if not np.array_equal(self._columns, parts.columns) or len(self._solvers) != len(parts.blocks):
             self.__init__()  # type: ignore[misc]
-        before = self._solvers or [None] * len(parts.blocks)
+        before: Sequence[BlockSolver | None] = self._solvers or [None] * len(parts.blocks)
         cuts = self._cuts or [deque(maxlen=CUTS) for _ in parts.blocks]
-        found, new = [], []
+        found: list[BlockSolver] = []
+        new = []
         for number, (block, known) in enumerate(zip(parts.blocks, before, strict=True)):
             if known is not None and same_block(known.block, block):
                 found.append(known)

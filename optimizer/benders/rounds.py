@@ -25,6 +25,8 @@ from optimizer.model.matrix import Matrix
 LEVEL = 0.5
 #: Part of the gap asked for to which the relaxation is closed first, and to which the master is solved.
 RELAXED_PART, MASTER_PART = 0.25, 0.5
+#: Rounds for continuous decisions with the same whole numbers.
+SETTLING = 20
 #: More rounds than this help no more: the search says so and stops.
 ROUNDS = 400
 
@@ -150,13 +152,25 @@ def _recall(search: _Search, evaluate_new: Evaluate) -> None:
 def _try_known(search: _Search, state: State) -> None:
     """What the whole numbers of earlier plans cost now, their continuous decisions made anew."""
     for plan in search.memory.plans:
-        decisions = search.master.completed(plan[search.parts.integer])
-        if decisions is not None and not search.over():
-            search.tried(state, decisions)
+        _settle(search, state, plan[search.parts.integer])
+
+
+def _settle(search: _Search, state: State, whole: np.ndarray) -> None:
+    """Cuts at the best continuous decisions with given whole numbers, until they can be no cheaper than what is known.
+
+    A round costs an LP, where another look at all whole numbers costs a MILP.
+    """
+    for _ in range(SETTLING):
+        bound, decisions = search.master.completed(whole)
+        cheapest = bound + search.parts.offset
+        settled = highs.relative_gap(state.cost, cheapest) <= RELAXED_PART * search.options.gap
+        if decisions is None or settled or search.over():
+            return
+        search.tried(state, decisions)
 
 
 def _relaxation(search: _Search, known: float) -> float:
-    """Cuts at inner points until the relaxation is closed, or proves a known plan; its bound, infinite if unsolvable."""
+    """Cuts at inner points until the relaxation is closed or proves a known plan; its bound, infinite without any."""
     state, possible = State(), True
     for _ in range(ROUNDS):
         bound, vertex = search.master.relaxed()
@@ -203,6 +217,7 @@ def _whole(search: _Search, state: State) -> str:
         if decisions is None:
             break
         search.tried(state, decisions)
+        _settle(search, state, decisions[search.parts.integer])
         search.report(state, True)
     if search.interrupt.asked:
         return "interrupted"
