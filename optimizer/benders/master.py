@@ -23,7 +23,7 @@ from optimizer.highs import Program
 class Master:
     """Decisions and cuts: as an LP for its bound, as an LP for inner points, and as a MILP."""
 
-    def __init__(self, parts: Split, floors: np.ndarray, options: highs.Options) -> None:
+    def __init__(self, parts: Split, floors: np.ndarray, options: highs.Options, interrupt: highs.Interrupt) -> None:
         self.parts, self.width = parts, len(parts.master.cost)
         program = _with_costs_of_blocks(parts.master, floors)
         self._lp = highs.hand_off_program(program, highs.Options(threads=options.threads))
@@ -32,6 +32,9 @@ class Master:
         self._inner.setOptionValue("run_crossover", "off")
         integer = np.append(parts.integer, np.zeros(len(floors), bool))
         self._mip = highs.hand_off_program(program, options, integer)
+        self._enough = np.inf
+        highs.watch(self._mip, interrupt)
+        self._mip.cbMipInterrupt.subscribe(self._stop_at_enough)
 
     def add(self, cuts: Iterable[Cut]) -> None:
         """Hold the costs of blocks up, or forbid decisions that leave one without operation."""
@@ -75,7 +78,7 @@ class Master:
         return self._decisions(self._inner)
 
     def whole(
-        self, gap: float, start: np.ndarray | None, time_limit: float | None, interrupt: highs.Interrupt
+        self, gap: float, enough: float, start: np.ndarray | None, time_limit: float | None
     ) -> tuple[float, np.ndarray | None]:
         """Bound and decisions of the MILP: infinite where it has no solution, no decisions where none were found.
 
@@ -83,12 +86,14 @@ class Master:
         ----------
         gap
             Relative gap to stop at.
+        enough
+            Bound to stop at, which proves the plan that is known.
         start
             Decisions and costs of blocks to begin with.
         time_limit
             Seconds; None for no limit.
         """
-        highs.watch(self._mip, interrupt)
+        self._enough = enough
         self._mip.setOptionValue("mip_rel_gap", gap)
         if time_limit is not None:
             self._mip.setOptionValue("time_limit", self._mip.getRunTime() + time_limit)
@@ -100,6 +105,10 @@ class Master:
         info = self._mip.getInfo()
         found = info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
         return float(info.mip_dual_bound), self._decisions(self._mip) if found else None
+
+    def _stop_at_enough(self, event: highspy.HighsCallbackEvent) -> None:
+        if event.data_out.mip_dual_bound >= self._enough:
+            event.interrupt()
 
     def _decisions(self, solver: highspy.Highs) -> np.ndarray:
         return np.asarray(solver.getSolution().col_value)[: self.width]

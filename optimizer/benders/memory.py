@@ -23,6 +23,7 @@ class Memory:
     """Kept from search to search; empty at first."""
 
     def __init__(self) -> None:
+        self.inner: np.ndarray | None = None
         self.points: deque[np.ndarray] = deque(maxlen=POINTS)
         self.plans: deque[np.ndarray] = deque(maxlen=PLANS)
         self._solvers: list[BlockSolver] = []

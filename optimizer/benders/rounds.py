@@ -126,7 +126,7 @@ def search(
     solvers, new = memory.solvers(parts)
     with ThreadPoolExecutor(workers) as pool, interrupt.listening():
         floors = np.array(list(pool.map(lambda solver: solver.floor, solvers)))
-        master = Master(parts, floors, options)
+        master = Master(parts, floors, options, interrupt)
         search = _Search(
             parts, master, memory, _in_threads(pool, solvers), options, interrupt, _reporter(progress, started), started
         )
@@ -172,6 +172,8 @@ def _settle(search: _Search, state: State, whole: np.ndarray) -> None:
 def _relaxation(search: _Search, known: float) -> float:
     """Cuts at inner points until the relaxation is closed or proves a known plan; its bound, infinite without any."""
     state, possible = State(), True
+    if search.memory.inner is not None:
+        search.tried(state, search.memory.inner)
     for _ in range(ROUNDS):
         bound, vertex = search.master.relaxed()
         if bound == np.inf:
@@ -189,6 +191,7 @@ def _relaxation(search: _Search, known: float) -> float:
         if not possible and state.decisions is not None:
             decisions = (decisions + state.decisions) / 2
         possible = search.tried(state, decisions)
+    search.memory.inner = state.decisions
     return state.bound
 
 
@@ -210,7 +213,8 @@ def _whole(search: _Search, state: State) -> str:
         if state.decisions is not None:
             start = np.concatenate([state.decisions, [cut.value for cut in state.operation]])
         part = MASTER_PART * search.options.gap
-        bound, decisions = search.master.whole(part, start, search.left(), search.interrupt)
+        enough = state.cost - search.options.gap * abs(state.cost) - search.parts.offset
+        bound, decisions = search.master.whole(part, enough, start, search.left())
         if bound == np.inf:
             return "infeasible"
         state.bound = max(state.bound, bound + search.parts.offset)
