@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from optimizer.benders import Memory as Memory
     from optimizer.check import check as check
     from optimizer.instance import read_instance as read_instance
     from optimizer.instance import write_instance as write_instance
@@ -28,6 +29,7 @@ __version__ = "0.1.0"
 #: Public name -> module that defines it.
 EXPORTS = {
     "InstanceError": "problems",
+    "Memory": "benders",
     "Plan": "plan",
     "apply_overrides": "overrides",
     "check": "check",

@@ -77,6 +77,7 @@ def solve(
     progress: Progress | None = None,
     method: Method = "auto",
     workers: int | None = None,
+    memory: benders.Memory | None = None,
     templates: bool = True,
 ) -> Plan:
     """Solve an instance at its chosen resolution.
@@ -96,6 +97,10 @@ def solve(
         matrix; ``auto`` takes what is faster at the instance's size.
     workers
         Blocks of a decomposition solved side by side; None for one by processor, or ``threads`` if given.
+    memory
+        What earlier solves of much the same instance left, to which this one adds: with ``auto`` every matrix of many
+        blocks is then decomposed, and begins from cuts, bases and plans that are known. Bounds are proven anew. Which
+        of the plans within the gap is found depends on what was solved before.
     progress
         Called with events: ``stage``, ``elapsed`` (s) and, while solving, ``objective_usd``, ``bound_usd``, ``gap``.
     templates
@@ -112,7 +117,8 @@ def solve(
     options = highs.Options(gap=gap, time_limit=time_limit, threads=threads)
     matrix, data = _compiled(instance, watch, templates)
     with watch.stage("solve"):
-        answer = find(instance, matrix, options, method, workers or threads or os.cpu_count() or 1, progress)
+        side_by_side = workers or threads or os.cpu_count() or 1
+        answer = find(instance, matrix, options, method, side_by_side, progress, memory)
         refuse_no_answer(answer)
     assert answer.x is not None
     return checked_plan(instance, Solution(data, matrix, answer.x), answer, options, watch)
@@ -177,6 +183,7 @@ def find(
     method: Method = "auto",
     workers: int = 1,
     progress: Progress | None = None,
+    memory: benders.Memory | None = None,
 ) -> highs.Answer:
     """Search for the plan of least cost.
 
@@ -184,7 +191,7 @@ def find(
     ----------
     instance
         What the matrix was compiled from.
-    method, workers
+    method, workers, memory
         As in `solve`.
 
     Returns
@@ -193,14 +200,14 @@ def find(
         Its status says whether there is a plan.
     """
     interrupt = highs.Interrupt()
-    parts = _parts(matrix, method, options.gap)
-    answer = None if parts is None else _decomposed(matrix, parts, options, interrupt, progress, workers)
+    parts = _parts(matrix, method, options.gap, memory is not None)
+    answer = None if parts is None else _decomposed(matrix, parts, options, interrupt, progress, workers, memory)
     return _whole(instance, matrix, options, interrupt, progress) if answer is None else answer
 
 
-def _parts(matrix: Matrix, method: Method, gap: float) -> benders.Split | None:
+def _parts(matrix: Matrix, method: Method, gap: float, remembering: bool) -> benders.Split | None:
     """The blocks to solve by; None to solve the matrix whole."""
-    small = matrix.a.shape[1] < COLUMNS or gap < GAP
+    small = (matrix.a.shape[1] < COLUMNS and not remembering) or gap < GAP
     if method == "monolithic" or (method == "auto" and small) or not matrix.integer.any():
         return None
     parts = benders.split(matrix)
@@ -214,10 +221,11 @@ def _decomposed(
     interrupt: highs.Interrupt,
     progress: Progress | None,
     workers: int,
+    memory: benders.Memory | None,
 ) -> highs.Answer | None:
     """The answer by blocks; None where it found no plan, so that the matrix as a whole says why."""
     try:
-        answer = benders.search(matrix, parts, options, interrupt, progress, workers)
+        answer = benders.search(matrix, parts, options, interrupt, progress, workers, memory)
     except benders.BlockError:
         return None
     return None if answer.status == "infeasible" or answer.status.startswith("failed") else answer

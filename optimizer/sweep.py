@@ -19,6 +19,7 @@ from typing import Any
 
 import pandas as pd
 
+from optimizer.benders import Memory
 from optimizer.check import CheckError
 from optimizer.instance import Instance, read_instance, write_instance
 from optimizer.overrides import apply_overrides
@@ -45,10 +46,25 @@ class Variant:
 
 @dataclass(frozen=True)
 class Settings:
-    """Solver options of every variant."""
+    """Solver options of every variant.
+
+    Each worker begins a variant from what its earlier ones left; ``cold`` solves each as if it were alone, so that its
+    plan does not depend on the others.
+    """
 
     gap: float = 0.005
     time_limit: float | None = None
+    cold: bool = False
+
+
+@dataclass(frozen=True)
+class Scheduler:
+    """An existing Dask cluster: its address, and for ``tls://`` files of the authority, the certificate and its key."""
+
+    address: str
+    tls_ca: str | None = None
+    tls_cert: str | None = None
+    tls_key: str | None = None
 
 
 class SweepError(ValueError):
@@ -138,7 +154,7 @@ def sweep(
     *,
     settings: Settings | None = None,
     workers: int = 2,
-    scheduler: str | None = None,
+    scheduler: str | Scheduler | None = None,
     progress: Progress | None = None,
 ) -> pd.DataFrame:
     """Solve variants of an instance, each to a run folder in ``folder``.
@@ -151,11 +167,11 @@ def sweep(
     variants
         From `read_scenarios`, `grid` or `latin_hypercube`.
     settings
-        Gap and time limit of every variant.
+        Gap and time limit of every variant, and whether it is solved as if it were alone.
     workers
         Processes of the local cluster, one solver thread each; it listens on the loopback only.
     scheduler
-        Address of an existing Dask cluster to use instead.
+        An existing Dask cluster to use instead.
     progress
         Called after every variant: number done, number in all, its row.
 
@@ -194,19 +210,48 @@ def source_of(instance: str | Path | Instance, folder: Path) -> tuple[str, str]:
 
 
 @contextmanager
-def cluster(workers: int, scheduler: str | None) -> Iterator[Any]:
-    """A client of a local cluster of processes that listens on the loopback only, or of the scheduler given."""
+def cluster(workers: int, scheduler: str | Scheduler | None) -> Iterator[Any]:
+    """A client of a local cluster of processes that listens on the loopback only, or of the scheduler given.
+
+    Raises
+    ------
+    SweepError
+        If there is no scheduler at the address, or its certificate is not accepted.
+    """
     import dask
     from distributed import Client, LocalCluster
 
     with dask.config.set({"distributed.scheduler.allowed-failures": RETRIES}):
         if scheduler is not None:
-            with Client(scheduler) as client:
+            with _client_of(scheduler) as client:
                 yield client
             return
         local = {"n_workers": workers, "threads_per_worker": 1, "processes": True, "host": "127.0.0.1"}
         with LocalCluster(**local, dashboard_address=None, silence_logs=50) as made, Client(made) as client:
             yield client
+
+
+def _client_of(scheduler: str | Scheduler) -> Any:
+    from distributed import Client
+    from distributed.security import Security
+
+    if isinstance(scheduler, str):
+        scheduler = Scheduler(scheduler)
+    files = {
+        "tls_ca_file": scheduler.tls_ca,
+        "tls_client_cert": scheduler.tls_cert,
+        "tls_client_key": scheduler.tls_key,
+    }
+    given = {name: file for name, file in files.items() if file is not None}
+    try:
+        security = Security(**given, require_encryption=True) if given else None
+        return Client(scheduler.address, security=security)
+    except (OSError, TimeoutError, TypeError, ValueError, RuntimeError) as error:
+        said = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise SweepError(
+            f"no Dask scheduler could be reached at {scheduler.address}: {said}; a tls:// address needs --tls-ca, "
+            "--tls-cert and --tls-key"
+        ) from None
 
 
 def results(
@@ -242,6 +287,12 @@ def instance_at(source: str, content: str) -> Instance:
     return found
 
 
+@functools.lru_cache(maxsize=1)
+def _memory_of(content: str) -> Memory:
+    """What a worker's solves of variants of one instance leave to each other."""
+    return Memory()
+
+
 def solve_variant(source: str, content: str, variant: Variant, folder: str, settings: Settings) -> dict[str, Any]:
     """Solve one variant, or read it where it is complete already; a failure is a row, not an error."""
     target = Path(folder) / variant.name
@@ -251,7 +302,8 @@ def solve_variant(source: str, content: str, variant: Variant, folder: str, sett
             known = read_plan(target)
             if known.instance.content_hash == instance.content_hash and _same_settings(known.manifest, settings):
                 return _solved_row(variant, known, target)
-        plan = solve(instance, gap=settings.gap, time_limit=settings.time_limit, threads=1)
+        memory = None if settings.cold else _memory_of(content)
+        plan = solve(instance, gap=settings.gap, time_limit=settings.time_limit, threads=1, memory=memory)
         plan.save(target, overwrite=True)
         return _solved_row(variant, plan, target)
     except InstanceError as error:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from optimizer.cli.cluster import Address, Authority, Certificate, Key, Workers, scheduler_at
 from optimizer.cli.frame import USAGE, Failure, app, command, write_whole
 from optimizer.cli.output import Progress, message, print_json, print_rich, stdout_kept_clean
 from optimizer.cli.whatif import frame_table
@@ -29,8 +30,6 @@ Folder = Annotated[
 ]
 Gap = Annotated[float, typer.Option(min=0, max=1, help="Relative gap of every search.")]
 Limit = Annotated[float | None, typer.Option(min=0, metavar="S", help="Seconds for every search.")]
-Workers = Annotated[int, typer.Option(min=1, metavar="N", help="Local processes, one thread each.")]
-Scheduler = Annotated[str | None, typer.Option("--scheduler", metavar="ADDRESS", help="Use this Dask cluster instead.")]
 Plot = Annotated[
     Path | None, typer.Option("--plot", metavar="FILE.html", help="Draw it, as a page that opens offline.")
 ]
@@ -46,24 +45,30 @@ def tornado(
     gap: Gap = 0.005,
     time_limit: Limit = None,
     workers: Workers = 2,
-    scheduler: Scheduler = None,
+    scheduler: Address = None,
+    tls_ca: Authority = None,
+    tls_cert: Certificate = None,
+    tls_key: Key = None,
     plot: Plot = None,
     as_json: Json = False,
 ) -> None:
     """Move every driver of drivers.csv to its low and its high value, one at a time: what the cost does."""
-    from optimizer.sweep import Settings
+    from optimizer.sweep import Settings, SweepError
     from optimizer.whatif.tornado import tornado_table
 
     case = _read(instance, overrides)
     with stdout_kept_clean():
-        table = tornado_table(
-            case,
-            output,
-            settings=Settings(gap, time_limit),
-            workers=workers,
-            scheduler=scheduler,
-            progress=_case,
-        )
+        try:
+            table = tornado_table(
+                case,
+                output,
+                settings=Settings(gap, time_limit),
+                workers=workers,
+                scheduler=scheduler_at(scheduler, tls_ca, tls_cert, tls_key),
+                progress=_case,
+            )
+        except SweepError as error:
+            raise _usage(error) from None
     shown = table[["driver", "change", "low", "high", "unit"]].assign(
         **{f"at {end}, M$": table[f"{end}_change_usd"] / 1e6 for end in ("low", "high")},
         **{"swing, M$": table["swing_usd"] / 1e6},
@@ -173,7 +178,10 @@ def regret(
     gap: Gap = 0.005,
     time_limit: Limit = None,
     workers: Workers = 2,
-    scheduler: Scheduler = None,
+    scheduler: Address = None,
+    tls_ca: Authority = None,
+    tls_cert: Certificate = None,
+    tls_key: Key = None,
     as_json: Json = False,
 ) -> None:
     """What each scenario's plan would cost if another scenario came true, its first orders made already."""
@@ -185,7 +193,8 @@ def regret(
         try:
             table = regret_table(
                 case, read_scenarios(scenarios), output, committed_by=committed_by,
-                settings=Settings(gap, time_limit), workers=workers, scheduler=scheduler, progress=_case,
+                settings=Settings(gap, time_limit), workers=workers,
+                scheduler=scheduler_at(scheduler, tls_ca, tls_cert, tls_key), progress=_case,
             )  # fmt: skip
         except (SweepError, ValueError) as error:
             raise _usage(error) from None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from optimizer.cli.cluster import Address, Authority, Certificate, Key, Workers, scheduler_at
 from optimizer.cli.frame import USAGE, Failure, app, command, run_names, write_whole
 from optimizer.cli.output import message, print_rich, stdout_kept_clean
 
@@ -37,10 +38,14 @@ def sweep(
     seed: Annotated[int, typer.Option("--seed", help="Seed of the sample.")] = 0,
     gap: Annotated[float, typer.Option(min=0, max=1, help="Relative gap to stop at.")] = 0.005,
     time_limit: Annotated[float | None, typer.Option(min=0, metavar="S", help="Seconds for each variant.")] = None,
-    workers: Annotated[int, typer.Option(min=1, metavar="N", help="Local processes, one thread each.")] = 2,
-    scheduler: Annotated[
-        str | None, typer.Option("--scheduler", metavar="ADDRESS", help="Use this Dask cluster instead.")
-    ] = None,
+    cold: Annotated[
+        bool, typer.Option("--cold", help="Solve each as if it were alone, not from what its worker solved before.")
+    ] = False,
+    workers: Workers = 2,
+    scheduler: Address = None,
+    tls_ca: Authority = None,
+    tls_cert: Certificate = None,
+    tls_key: Key = None,
 ) -> int:
     """Solve many variants of an instance; start it again to go on where it stopped."""
     try:
@@ -58,10 +63,11 @@ def sweep(
 
     try:
         variants = _variants(scenarios, axes or [], sample, ranges or [], seed)
-        settings = Settings(gap, time_limit)
+        settings = Settings(gap, time_limit, cold)
+        address = scheduler_at(scheduler, tls_ca, tls_cert, tls_key)
         with stdout_kept_clean():
             table = run_sweep(
-                instance, variants, output, settings=settings, workers=workers, scheduler=scheduler, progress=tell
+                instance, variants, output, settings=settings, workers=workers, scheduler=address, progress=tell
             )
     except SweepError as error:
         raise Failure(USAGE, "usage error", str(error)) from None

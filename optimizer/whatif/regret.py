@@ -31,6 +31,7 @@ from optimizer.solve import Infeasible, SolveError
 from optimizer.sweep import (
     WORDS,
     Progress,
+    Scheduler,
     Settings,
     SweepError,
     Variant,
@@ -61,7 +62,7 @@ def regret_table(
     committed_by: int | None = None,
     settings: Settings | None = None,
     workers: int = 2,
-    scheduler: str | None = None,
+    scheduler: str | Scheduler | None = None,
     progress: Progress | None = None,
 ) -> pd.DataFrame:
     """Cost and regret of each scenario's plan under each scenario.

@@ -19,7 +19,7 @@ from optimizer.instance import Instance, read_instance
 from optimizer.overrides import apply_overrides
 from optimizer.problems import InstanceError, Problem, number
 from optimizer.schema import TABLES, Driver
-from optimizer.sweep import Progress, Settings, Variant, sweep
+from optimizer.sweep import Progress, Scheduler, Settings, Variant, sweep
 
 BASE = "base"
 ENDS = ("low", "high")
@@ -31,7 +31,7 @@ def tornado_table(
     *,
     settings: Settings | None = None,
     workers: int = 2,
-    scheduler: str | None = None,
+    scheduler: str | Scheduler | None = None,
     progress: Progress | None = None,
 ) -> pd.DataFrame:
     """Cost at the low and the high value of each driver of an instance, the widest swing first.

@@ -1,0 +1,40 @@
+"""Options of commands that solve on a Dask cluster."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from optimizer.cli.frame import USAGE, Failure
+
+if TYPE_CHECKING:
+    from optimizer.sweep import Scheduler
+
+Workers = Annotated[int, typer.Option(min=1, metavar="N", help="Local processes, one thread each.")]
+Address = Annotated[str | None, typer.Option("--scheduler", metavar="ADDRESS", help="Use this Dask cluster instead.")]
+Authority = Annotated[
+    Path | None, typer.Option("--tls-ca", metavar="FILE", help="Certificate of the authority, for tls:// addresses.")
+]
+Certificate = Annotated[Path | None, typer.Option("--tls-cert", metavar="FILE", help="Your certificate.")]
+Key = Annotated[Path | None, typer.Option("--tls-key", metavar="FILE", help="Its private key.")]
+
+
+def scheduler_at(address: str | None, ca: Path | None, cert: Path | None, key: Path | None) -> Scheduler | None:
+    """The cluster that the options name; None for a local one."""
+    from optimizer.sweep import Scheduler
+
+    files = {"--tls-ca": ca, "--tls-cert": cert, "--tls-key": key}
+    given = [name for name, file in files.items() if file is not None]
+    if given and (address is None or not address.startswith("tls://")):
+        raise Failure(USAGE, "usage error", f"{', '.join(given)}: only with --scheduler tls://HOST:PORT")
+    if given and len(given) < len(files):
+        missing = ", ".join(name for name in files if name not in given)
+        raise Failure(USAGE, "usage error", f"TLS needs all three files: add {missing}")
+    for name, file in files.items():
+        if file is not None and not file.is_file():
+            raise Failure(USAGE, "usage error", f"{name} {file}: there is no such file")
+    if address is None:
+        return None
+    return Scheduler(address, *(None if file is None else str(file) for file in files.values()))
