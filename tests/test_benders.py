@@ -10,7 +10,7 @@ from scipy import sparse
 from small_instance import small_instance_folder
 from toy import plant, toy
 
-from optimizer import benders, highs, read_instance, solve
+from optimizer import apply_overrides, benders, highs, read_instance, solve
 from optimizer.benders.block import BlockSolver
 from optimizer.instance import Instance
 from optimizer.model.build import build
@@ -158,6 +158,60 @@ def test_no_plan_is_told_as_one() -> None:
         by_blocks(dataclasses.replace(two_networks(0), upper=upper))
     with pytest.raises(Infeasible, match="explain"):
         solve(toy(plant("gas", max_blocks=9), site={"existing_poi_mw": 0.0}), method="benders")
+
+
+CHANGES = (
+    [], ["technologies.*.capex_usd_per_kw*=1.1"], ["compute_demand.*.it_mw*=0.95"], ["finance.discount_rate+=0.01"],
+    ["technologies.*.fixed_om_usd_per_kw_year*=1.3"], ["sites.*.availability_target=0.97"],
+    ["customer_classes.*.*.rate_tolerance_share=0.01"],
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_from_what_earlier_searches_left_the_optimum_is_the_same(name: str) -> None:
+    instance, memory = CASES[name](), benders.Memory()
+    options = dataclasses.replace(TIGHT, gap=5e-4)
+    for change in (*CHANGES, []):
+        matrix = compile_matrix(build(apply_overrides(instance, change)))
+        parts = benders.split(matrix, small=0)
+        warm = benders.search(matrix, parts, options, highs.Interrupt(), memory=memory)
+        cold = by_blocks(matrix, options)
+        assert warm.status in ("optimal", "within gap"), change
+        assert warm.bound <= cold.objective * (1 + 1e-6), change
+        assert cold.bound <= warm.objective * (1 + 1e-6), change
+        assert warm.objective == pytest.approx(cold.objective, rel=1e-3), change
+
+
+def test_cuts_are_kept_of_blocks_that_stay_as_they_are() -> None:
+    instance, memory = CASES["one region"](), benders.Memory()
+    matrix = compile_matrix(build(instance))
+    parts = benders.split(matrix, small=0)
+    benders.search(matrix, parts, TIGHT, highs.Interrupt(), memory=memory)
+    known, new = memory.solvers(parts)
+    assert not new and memory.cuts()
+    dearer = dataclasses.replace(parts.blocks[0].program, cost=parts.blocks[0].program.cost + 1.0)
+    changed = dataclasses.replace(parts.blocks[0], program=dearer)
+    _, new = memory.solvers(dataclasses.replace(parts, blocks=(changed, *parts.blocks[1:])))
+    assert [solver.number for solver in new] == [0]
+    assert memory.cuts() and all(cut.block != 0 for cut in memory.cuts())
+    assert known[0] is not new[0]
+
+
+def test_memory_of_another_problem_does_no_harm(small: Instance) -> None:
+    memory = benders.Memory()
+    for instance in (CASES["one region"](), small, CASES["three years"](), small):
+        plan = solve(instance, gap=1e-3, memory=memory, method="benders")
+        assert plan.objective_usd == pytest.approx(solve(instance, gap=1e-3).objective_usd, rel=2e-3)
+
+
+def test_no_plan_in_between_is_told_and_forgotten(small: Instance) -> None:
+    memory = benders.Memory()
+    before = solve(small, gap=1e-3, memory=memory, method="benders")
+    impossible = apply_overrides(small, ["compute_demand.*.it_mw*=50"])
+    with pytest.raises(Infeasible):
+        solve(impossible, gap=1e-3, memory=memory, method="benders")
+    after = solve(small, gap=1e-3, memory=memory, method="benders")
+    assert after.objective_usd == pytest.approx(before.objective_usd, rel=2e-3)
 
 
 def test_workers_and_repetition_change_nothing() -> None:

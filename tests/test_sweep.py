@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 import signal
 import threading
@@ -10,11 +11,27 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from distributed import LocalCluster
+from distributed.security import Security
 from test_cli import within
 
 from optimizer import apply_overrides, read_instance, read_plan, solve
 from optimizer.compare import compare
-from optimizer.sweep import RESULTS, Settings, SweepError, Variant, grid, latin_hypercube, read_scenarios, sweep
+from optimizer.sweep import (
+    RESULTS,
+    Scheduler,
+    Settings,
+    SweepError,
+    Variant,
+    grid,
+    latin_hypercube,
+    read_scenarios,
+    sweep,
+)
+from optimizer.synthetic import synthetic
 
 ONE_SITE = Path(__file__).parents[1] / "instances" / "one-site"
 SETTINGS = Settings(gap=1e-6)
@@ -111,6 +128,76 @@ def test_a_killed_worker_loses_no_variant(tmp_path: Path) -> None:
         killer.join()
     assert len(table) == 12
     assert table["status"].eq("optimal").all()
+
+
+def certificates(folder: Path) -> dict[str, str]:
+    """An authority of its own and a certificate by it, as files."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test cluster")])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    (folder / "cert.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    (folder / "key.pem").write_bytes(private)
+    cert, key_file = str(folder / "cert.pem"), str(folder / "key.pem")
+    return {"tls_ca": cert, "tls_cert": cert, "tls_key": key_file}
+
+
+def test_an_encrypted_cluster_that_stands_already(tmp_path: Path) -> None:
+    files = certificates(tmp_path)
+    roles = {
+        f"tls_{role}_{part}": files[f"tls_{part}"]
+        for role in ("client", "scheduler", "worker")
+        for part in ("cert", "key")
+    }
+    security = Security(tls_ca_file=files["tls_ca"], require_encryption=True, **roles)
+    local = {"n_workers": 1, "threads_per_worker": 1, "host": "tls://127.0.0.1", "dashboard_address": None}
+    with LocalCluster(**local, security=security, silence_logs=50) as made:
+        address = made.scheduler_address
+        assert address.startswith("tls://")
+        variants = grid([PRICES])[:1]
+        table = sweep(ONE_SITE, variants, tmp_path / "runs", settings=SETTINGS, scheduler=Scheduler(address, **files))
+        assert table["status"].tolist() == ["optimal"]
+        with pytest.raises(SweepError, match="--tls-ca"):
+            sweep(ONE_SITE, variants, tmp_path / "open", settings=SETTINGS, scheduler=address)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--tls-ca", "a.pem"], "only with --scheduler"),
+        (["--scheduler", "tls://127.0.0.1:1", "--tls-ca", "a.pem"], "add --tls-cert, --tls-key"),
+        (["--scheduler", "tls://127.0.0.1:1", "--tls-ca", "a", "--tls-cert", "b", "--tls-key", "c"], "no such file"),
+    ],
+)
+def test_options_of_a_cluster_that_do_not_fit(options: list[str], message: str, tmp_path: Path) -> None:
+    code, _, said = within("sweep", ONE_SITE, "-o", tmp_path / "runs", "--grid", PRICES, *options)
+    assert code == 2
+    assert message in " ".join(said.split())
+    assert not (tmp_path / "runs").exists()
+
+
+def test_warm_and_cold_agree_within_the_gap(tmp_path: Path) -> None:
+    instance = synthetic(6, 3, 6, periods=1)
+    variants = grid(["technologies.*.capex_usd_per_kw*=0.9,1,1.1", "finance.discount_rate+=0,0.01"])
+    costs = {}
+    for cold in (False, True):
+        settings = Settings(gap=1e-3, cold=cold)
+        costs[cold] = sweep(instance, variants, tmp_path / str(cold), settings=settings, workers=1)["objective_usd"]
+    assert len(costs[True]) == 6
+    assert costs[False].tolist() == pytest.approx(costs[True].tolist(), rel=2e-3)
 
 
 def test_two_variants_of_one_name_are_refused(tmp_path: Path) -> None:

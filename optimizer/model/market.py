@@ -214,13 +214,38 @@ def _capacity(m: pyo.ConcreteModel, d: Data) -> None:
     )
     curves = {z: capacity_curve(d, z) for z in d.capacity_curves if d.zones[z].capacity_obligation}
     _capacity_parts(m, d, curves)
-    m.capacity_owed = constrain(
-        m.OBLIGED,
-        rule=lambda m, z, y: (
-            sum(m.obligation_per_it[s] * m.it_mw[s, v] for s, v in m.OBLIGED_SITES[z, y])
-            - sum(m.firm_credit[r] * m.capacity_mw[r, v] for r, v in m.ACCREDITED[z, y])
-            - sum(m.capacity_part[q, v, j] for q, v, j in m.BOUGHT[z, y])
-            <= m.capacity_headroom[z, y]
+    m.capacity_owed = constrain(m.OBLIGED, rule=lambda m, z, y: _not_bought(m, z, y) <= m.capacity_headroom[z, y])
+    _no_more_than_owed(m, d)
+
+
+def _not_bought(m: pyo.ConcreteModel, zone: str, year: int) -> object:
+    """MW owed less what is accredited and bought."""
+    return (
+        sum(m.obligation_per_it[s] * m.it_mw[s, v] for s, v in m.OBLIGED_SITES[zone, year])
+        - sum(m.firm_credit[r] * m.capacity_mw[r, v] for r, v in m.ACCREDITED[zone, year])
+        - sum(m.capacity_part[q, v, j] for q, v, j in m.BOUGHT[zone, year])
+    )
+
+
+def _no_more_than_owed(m: pyo.ConcreteModel, d: Data) -> None:
+    """A full first segment may not be bought for its own sake: binaries of a plan within the gap could ask for it."""
+    first = [i for i in m.CAPACITY_ORDERED if i[2] == 0]
+    most_accredited = {
+        i: sum(m.firm_credit[r] * d.resources[r].most_mw(y) for r, y in m.ACCREDITED[i]) for i in m.OBLIGED
+    }
+    m.CAPACITY_FIRST = pyo.Set(dimen=3, initialize=first)
+    m.most_bought_in_excess = pyo.Param(
+        m.CAPACITY_FIRST,
+        initialize={
+            (z, y, j): m.capacity_headroom[z, y] + most_accredited[z, y] + m.capacity_width[z, y, j]
+            for z, y, j in first
+        },
+    )
+    m.no_more_capacity_than_owed = constrain(
+        m.CAPACITY_FIRST,
+        rule=lambda m, z, y, j: (
+            _not_bought(m, z, y) + m.most_bought_in_excess[z, y, j] * (1 - m.capacity_full[z, y, j])
+            >= m.capacity_headroom[z, y]
         ),
     )
 

@@ -1,0 +1,59 @@
+"""Variants of stargate-us solved cold and warm in turn: ``warm.py [RESOLUTION [ROUNDS]]``.
+
+Cold: each variant on its own. Warm: one after the other, each from what the earlier ones left. Seconds of the solver
+and of everything from building to the checked plan. No cost of one side may lie below the bound that the other has
+proven.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+from pathlib import Path
+
+from optimizer import Memory, Plan, apply_overrides, read_instance, solve
+
+INSTANCE = Path(__file__).parents[2] / "instances" / "stargate-us"
+CHANGES = (
+    "fuel_prices.gas.*.*.usd_per_mmbtu*=1.05", "fuel_prices.gas.*.*.usd_per_mmbtu*=1.3",
+    "fuel_prices.gas.*.*.usd_per_mmbtu*=0.8", "technologies.solar_pv.capex_usd_per_kw*=1.1",
+    "technologies.solar_pv.capex_usd_per_kw*=0.85", "technologies.wind_onshore.capex_usd_per_kw*=1.2",
+    "technologies.battery_4h.capex_usd_per_kw*=0.7", "technologies.battery_4h.capex_usd_per_kw*=1.2",
+    "technologies.fuel_cell_sofc.capex_usd_per_kw*=0.8", "technologies.gas_ccgt.capex_usd_per_kw*=1.2",
+    "technologies.*.capex_usd_per_kw*=1.1", "zone_years.*.*.price_factor*=1.1", "zone_years.*.*.price_factor*=0.9",
+    "finance.discount_rate+=0.01", "finance.discount_rate+=-0.01", "compute_demand.*.it_mw*=0.98",
+    "compute_demand.*.it_mw*=0.95", "compute_demand.*.it_mw*=1.01", "customer_classes.*.*.rate_tolerance_share=0.002",
+    "customer_classes.*.*.rate_tolerance_share=0.01", "technologies.gas_ccgt.fixed_om_usd_per_kw_year*=1.5",
+    "technologies.solar_pv.life_years=25", "technologies.wind_onshore.life_years=30",
+    "technologies.battery_4h.charge_efficiency=0.95",
+)  # fmt: skip
+
+
+def timed(change: str, resolution: str, memory: Memory | None) -> tuple[Plan, float]:
+    instance = apply_overrides(read_instance(INSTANCE), [f"options.resolution={resolution}", *filter(None, [change])])
+    started = time.perf_counter()
+    plan = solve(instance, memory=memory)
+    return plan, time.perf_counter() - started
+
+
+def main(resolution: str = "coarse", rounds: str = "1") -> None:
+    ratios: dict[str, list[float]] = {"solver": [], "total": []}
+    print(f"{'change':>52} {'cold, s':>8} {'warm, s':>8} {'solver':>7} {'total':>7}   {resolution}, gap 0.5 %")
+    for _ in range(int(rounds)):
+        memory = Memory()
+        timed("", resolution, memory)
+        for change in CHANGES:
+            (cold, cold_seconds), (warm, warm_seconds) = (timed(change, resolution, kept) for kept in (None, memory))
+            assert cold.bound_usd <= warm.objective_usd * (1 + 1e-9), change
+            assert warm.bound_usd <= cold.objective_usd * (1 + 1e-9), change
+            ratios["solver"].append(warm.manifest["seconds"]["solve"] / cold.manifest["seconds"]["solve"])
+            ratios["total"].append(warm_seconds / cold_seconds)
+            last = " ".join(f"{ratios[name][-1]:>7.2f}" for name in ratios)
+            print(f"{change:>52} {cold_seconds:>8.1f} {warm_seconds:>8.1f} {last}", flush=True)
+    for name, found in ratios.items():
+        print(f"{name}: median ratio {statistics.median(found):.2f}, {min(found):.2f} to {max(found):.2f}")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
