@@ -98,9 +98,9 @@ def solve(
     workers
         Blocks of a decomposition solved side by side; None for one by processor, or ``threads`` if given.
     memory
-        What earlier solves of much the same instance left, to which this one adds: with ``auto`` every matrix of many
-        blocks is then decomposed, and begins from cuts, bases and plans that are known. Bounds are proven anew. Which
-        of the plans within the gap is found depends on what was solved before.
+        Empty, or what a solve of much the same instance left: with ``auto`` every matrix of many blocks is then
+        decomposed, and begins from the cuts, bases and plan of the first. Bounds are proven anew. Which of the plans
+        within the gap is found depends on that first solve, not on those in between.
     progress
         Called with events: ``stage``, ``elapsed`` (s) and, while solving, ``objective_usd``, ``bound_usd``, ``gap``.
     templates

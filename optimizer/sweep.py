@@ -7,13 +7,13 @@ says why, and the others go on.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import itertools
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,8 @@ from optimizer.solve import SolveError, solve
 
 #: Variants under way for every worker: enough to keep it busy, few enough for ten thousand not to sit in memory.
 AHEAD = 2
+#: Fewer variants than this are solved each on its own: solving the instance first would not pay.
+FEW = 8
 #: Times that a variant is tried again after its worker was killed.
 RETRIES = 2
 RESULTS = "results.csv"
@@ -48,8 +50,7 @@ class Variant:
 class Settings:
     """Solver options of every variant.
 
-    Each worker begins a variant from what its earlier ones left; ``cold`` solves each as if it were alone, so that its
-    plan does not depend on the others.
+    Unless ``cold``, each worker solves the instance itself first and begins every variant from what that left.
     """
 
     gap: float = 0.005
@@ -187,7 +188,9 @@ def sweep(
     target = Path(folder).absolute()
     target.mkdir(parents=True, exist_ok=True)
     source, content = source_of(instance, target)
-    jobs = [(source, content, variant, str(target), settings or Settings()) for variant in variants]
+    chosen = settings or Settings()
+    chosen = replace(chosen, cold=chosen.cold or len(variants) < FEW)
+    jobs = [(source, content, variant, str(target), chosen) for variant in variants]
     rows: dict[str, Mapping[str, Any]] = {}
     with cluster(workers, scheduler) as client:
         for job, found in results(client, solve_variant, jobs, workers):
@@ -209,7 +212,7 @@ def source_of(instance: str | Path | Instance, folder: Path) -> tuple[str, str]:
     return str(written), instance.content_hash
 
 
-@contextmanager
+@contextlib.contextmanager
 def cluster(workers: int, scheduler: str | Scheduler | None) -> Iterator[Any]:
     """A client of a local cluster of processes that listens on the loopback only, or of the scheduler given.
 
@@ -288,9 +291,12 @@ def instance_at(source: str, content: str) -> Instance:
 
 
 @functools.lru_cache(maxsize=1)
-def _memory_of(content: str) -> Memory:
-    """What a worker's solves of variants of one instance leave to each other."""
-    return Memory()
+def _memory_of(source: str, content: str, settings: Settings) -> Memory:
+    """What the instance itself leaves to its variants; nothing if it has no plan."""
+    memory = Memory()
+    with contextlib.suppress(SolveError, CheckError):
+        solve(instance_at(source, content), gap=settings.gap, time_limit=settings.time_limit, threads=1, memory=memory)
+    return memory
 
 
 def solve_variant(source: str, content: str, variant: Variant, folder: str, settings: Settings) -> dict[str, Any]:
@@ -302,7 +308,7 @@ def solve_variant(source: str, content: str, variant: Variant, folder: str, sett
             known = read_plan(target)
             if known.instance.content_hash == instance.content_hash and _same_settings(known.manifest, settings):
                 return _solved_row(variant, known, target)
-        memory = None if settings.cold else _memory_of(content)
+        memory = None if settings.cold else _memory_of(source, content, settings)
         plan = solve(instance, gap=settings.gap, time_limit=settings.time_limit, threads=1, memory=memory)
         plan.save(target, overwrite=True)
         return _solved_row(variant, plan, target)

@@ -187,14 +187,25 @@ def test_cuts_are_kept_of_blocks_that_stay_as_they_are() -> None:
     matrix = compile_matrix(build(instance))
     parts = benders.split(matrix, small=0)
     benders.search(matrix, parts, TIGHT, highs.Interrupt(), memory=memory)
-    known, new = memory.solvers(parts)
-    assert not new and memory.cuts()
+    anchor = memory.fitting(parts)
+    assert anchor is not None and anchor.record.cuts
+    assert not anchor.changed(parts)
     dearer = dataclasses.replace(parts.blocks[0].program, cost=parts.blocks[0].program.cost + 1.0)
     changed = dataclasses.replace(parts.blocks[0], program=dearer)
-    _, new = memory.solvers(dataclasses.replace(parts, blocks=(changed, *parts.blocks[1:])))
-    assert [solver.number for solver in new] == [0]
-    assert memory.cuts() and all(cut.block != 0 for cut in memory.cuts())
-    assert known[0] is not new[0]
+    assert anchor.changed(dataclasses.replace(parts, blocks=(changed, *parts.blocks[1:]))) == {0}
+    assert memory.fitting(benders.split(compile_matrix(build(CASES["three years"]())), small=0)) is None
+
+
+def test_an_answer_does_not_depend_on_those_in_between() -> None:
+    instance = CASES["one region"]()
+    answers = []
+    for between in ([], ["compute_demand.*.it_mw*=0.9"], ["finance.discount_rate+=0.02"]):
+        memory = benders.Memory()
+        for change in ([], between, ["technologies.*.capex_usd_per_kw*=1.1"]):
+            matrix = compile_matrix(build(apply_overrides(instance, change)))
+            answer = benders.search(matrix, benders.split(matrix, small=0), TIGHT, highs.Interrupt(), memory=memory)
+        answers.append(answer.x)
+    assert np.array_equal(answers[0], answers[1]) and np.array_equal(answers[0], answers[2])
 
 
 def test_memory_of_another_problem_does_no_harm(small: Instance) -> None:

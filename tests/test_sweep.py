@@ -21,6 +21,7 @@ from test_cli import within
 from optimizer import apply_overrides, read_instance, read_plan, solve
 from optimizer.compare import compare
 from optimizer.sweep import (
+    FEW,
     RESULTS,
     Scheduler,
     Settings,
@@ -191,12 +192,12 @@ def test_options_of_a_cluster_that_do_not_fit(options: list[str], message: str, 
 
 def test_warm_and_cold_agree_within_the_gap(tmp_path: Path) -> None:
     instance = synthetic(6, 3, 6, periods=1)
-    variants = grid(["technologies.*.capex_usd_per_kw*=0.9,1,1.1", "finance.discount_rate+=0,0.01"])
+    variants = grid(["technologies.*.capex_usd_per_kw*=0.9,1,1.1,1.2", "finance.discount_rate+=0,0.01"])
     costs = {}
     for cold in (False, True):
         settings = Settings(gap=1e-3, cold=cold)
         costs[cold] = sweep(instance, variants, tmp_path / str(cold), settings=settings, workers=1)["objective_usd"]
-    assert len(costs[True]) == 6
+    assert len(costs[True]) == len(variants) == FEW
     assert costs[False].tolist() == pytest.approx(costs[True].tolist(), rel=2e-3)
 
 

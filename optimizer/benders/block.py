@@ -11,7 +11,6 @@ slope g gives the cut  distance(y0) + g (y - y0) <= 0.
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 
 import highspy
@@ -60,17 +59,22 @@ class Cut:
 class BlockSolver:
     """The LP of a block, and, once it is needed, the LP of its distance from decisions that allow operation."""
 
-    def __init__(self, number: int, block: Block, like: BlockSolver | None = None) -> None:
-        """Begin from the basis of a block like this one, if one is known."""
+    def __init__(self, number: int, block: Block) -> None:
         self.number, self.block = number, block
         self.own = len(block.own)
         self._links = np.arange(self.own, block.program.a.shape[1], dtype=np.int32)
         self._solver = highs.hand_off_program(block.program, SERIAL)
-        if like is not None and like.block.program.a.shape == block.program.a.shape:
-            self._solver.setBasis(like._solver.getBasis())
         self._distance: highspy.Highs | None = None
 
-    @functools.cached_property
+    @property
+    def basis(self) -> highspy.HighsBasis:
+        """Basis that the last LP ended at."""
+        return self._solver.getBasis()
+
+    def begin_from(self, basis: highspy.HighsBasis) -> None:
+        """Begin the next LP from the basis of a block like this one; HiGHS refuses one of another size."""
+        self._solver.setBasis(basis)
+
     def floor(self) -> float:
         """No decisions within their bounds make the block cost less, M$; -inf if that has no limit."""
         self._solver.changeColsBounds(len(self._links), self._links, self._lower, self._upper)

@@ -1,62 +1,69 @@
-"""What one search leaves to the next of much the same problem: cuts, bases, and decisions worth trying.
+"""What the first of many like searches leaves to the others: cuts, bases, and decisions worth trying.
 
-A cut is kept only if the block it came from has not changed in any figure, so that it is as valid as before. Decisions
-are no more than places to look at: every cost and bound is found anew for the problem at hand.
+A cut is kept only for a block that is the same in every figure, so that it is as valid as before. Decisions are no more
+than places to look at: every cost and bound is found anew for the problem at hand. Later searches leave nothing, so
+that an answer depends on the first problem and its own, and not on those in between.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Sequence
+from dataclasses import dataclass, field
 
+import highspy
 import numpy as np
 
-from optimizer.benders.block import BlockSolver, Cut
+from optimizer.benders.block import Cut
 from optimizer.benders.split import Block, Split
 from optimizer.highs import Program
 
-#: Cuts kept of every block, points that changed blocks are looked at again, plans whose whole numbers are tried.
-CUTS, POINTS, PLANS = 60, 20, 4
+#: Of the points of the first search, the last so many are looked at again in blocks that have changed.
+POINTS = 20
+
+
+@dataclass
+class Record:
+    """Points that a search tried, the cuts found there, and its best inner point."""
+
+    points: list[np.ndarray] = field(default_factory=list)
+    cuts: list[Cut] = field(default_factory=list)
+    inner: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """A search that came to a plan: its blocks, the bases they ended at and their floors, its record, its decisions."""
+
+    columns: np.ndarray
+    blocks: tuple[Block, ...]
+    bases: list[highspy.HighsBasis]
+    floors: np.ndarray
+    record: Record
+    decisions: np.ndarray
+
+    def fits(self, parts: Split) -> bool:
+        """Has another problem the same decisions and as many blocks."""
+        return np.array_equal(self.columns, parts.columns) and len(self.blocks) == len(parts.blocks)
+
+    def changed(self, parts: Split) -> set[int]:
+        """Numbers of the blocks in which another problem differs."""
+        pairs = zip(self.blocks, parts.blocks, strict=True)
+        return {number for number, (mine, other) in enumerate(pairs) if not same_block(mine, other)}
 
 
 class Memory:
-    """Kept from search to search; empty at first."""
+    """Empty until a search comes to a plan; what that one leaves serves all later ones."""
 
     def __init__(self) -> None:
-        self.inner: np.ndarray | None = None
-        self.points: deque[np.ndarray] = deque(maxlen=POINTS)
-        self.plans: deque[np.ndarray] = deque(maxlen=PLANS)
-        self._solvers: list[BlockSolver] = []
-        self._columns = np.array([], int)
-        self._cuts: list[deque[Cut]] = []
+        self._anchor: Anchor | None = None
 
-    def solvers(self, parts: Split) -> tuple[list[BlockSolver], list[BlockSolver]]:
-        """Solvers of all blocks, and those among them that are new; what no longer fits is forgotten."""
-        if not np.array_equal(self._columns, parts.columns) or len(self._solvers) != len(parts.blocks):
-            self.__init__()  # type: ignore[misc]
-        before: Sequence[BlockSolver | None] = self._solvers or [None] * len(parts.blocks)
-        cuts = self._cuts or [deque(maxlen=CUTS) for _ in parts.blocks]
-        found: list[BlockSolver] = []
-        new = []
-        for number, (block, known) in enumerate(zip(parts.blocks, before, strict=True)):
-            if known is not None and same_block(known.block, block):
-                found.append(known)
-                continue
-            found.append(BlockSolver(number, block, known))
-            new.append(found[-1])
-            cuts[number].clear()
-        self._columns, self._solvers, self._cuts = parts.columns, found, cuts
-        return found, new
+    def fitting(self, parts: Split) -> Anchor | None:
+        """What is known of a problem like this one."""
+        return self._anchor if self._anchor is not None and self._anchor.fits(parts) else None
 
-    def cuts(self) -> list[Cut]:
-        """Cuts of the blocks that have not changed."""
-        return [cut for kept in self._cuts for cut in kept]
-
-    def keep(self, point: np.ndarray, cuts: list[Cut]) -> None:
-        """Remember decisions and what the blocks said of them."""
-        self.points.append(point)
-        for cut in cuts:
-            self._cuts[cut.block].append(cut)
+    def keep(self, anchor: Anchor) -> None:
+        """Keep a search, if it is the first."""
+        if self._anchor is None:
+            self._anchor = anchor
 
 
 def same_block(one: Block, other: Block) -> bool:

@@ -17,7 +17,7 @@ import numpy as np
 from optimizer import highs
 from optimizer.benders.block import BlockSolver, Cut
 from optimizer.benders.master import Master
-from optimizer.benders.memory import Memory
+from optimizer.benders.memory import POINTS, Anchor, Memory, Record
 from optimizer.benders.split import Split
 from optimizer.model.matrix import Matrix
 
@@ -54,12 +54,12 @@ class _Search:
 
     parts: Split
     master: Master
-    memory: Memory
     evaluate: Evaluate
     options: highs.Options
     interrupt: highs.Interrupt
     report: Callable[[State, bool], None]
     started: float
+    record: Record = field(default_factory=Record)
 
     def left(self) -> float | None:
         """Seconds left; None without a limit."""
@@ -71,11 +71,16 @@ class _Search:
         left = self.left()
         return self.interrupt.asked or (left is not None and left <= 0)
 
+    def add(self, cuts: Iterable[Cut]) -> None:
+        """Give cuts to the master, and keep them."""
+        self.master.add(cuts)
+        self.record.cuts.extend(cuts)
+
     def tried(self, state: State, decisions: np.ndarray) -> bool:
         """Could every block operate; the cuts are kept, and the decisions if they are the best so far."""
         cuts = self.evaluate(decisions)
-        self.master.add(cuts)
-        self.memory.keep(decisions, cuts)
+        self.add(cuts)
+        self.record.points.append(decisions)
         possible = all(cut.possible for cut in cuts)
         cost = self.parts.offset + float(self.parts.master.cost @ decisions) + sum(cut.value for cut in cuts)
         if possible and cost < state.cost:
@@ -109,7 +114,7 @@ def search(
     workers
         Blocks solved side by side.
     memory
-        What earlier searches left, to which this one adds.
+        What an earlier search left; this one is kept in it if none was.
 
     Returns
     -------
@@ -122,37 +127,41 @@ def search(
         If a block cannot operate whatever is decided, or its LP cannot be solved.
     """
     started = time.perf_counter()
-    memory = memory or Memory()
-    solvers, new = memory.solvers(parts)
+    anchor = None if memory is None else memory.fitting(parts)
+    solvers = [BlockSolver(number, block) for number, block in enumerate(parts.blocks)]
+    new = solvers if anchor is None else _begun(solvers, anchor, parts)
     with ThreadPoolExecutor(workers) as pool, interrupt.listening():
-        floors = np.array(list(pool.map(lambda solver: solver.floor, solvers)))
+        floors = np.empty(len(solvers)) if anchor is None else anchor.floors.copy()
+        floors[[solver.number for solver in new]] = list(pool.map(BlockSolver.floor, new))
         master = Master(parts, floors, options, interrupt)
-        search = _Search(
-            parts, master, memory, _in_threads(pool, solvers), options, interrupt, _reporter(progress, started), started
-        )
-        _recall(search, _in_threads(pool, new))
+        evaluate, report = _in_threads(pool, solvers), _reporter(progress, started)
+        search = _Search(parts, master, evaluate, options, interrupt, report, started)
         state = State()
-        _try_known(search, state)
-        state.bound = _relaxation(search, state.cost)
+        if anchor is not None:
+            _recall(search, anchor, new, _in_threads(pool, new))
+            _settle(search, state, anchor.decisions[parts.integer])
+        state.bound = _relaxation(search, state.cost, None if anchor is None else anchor.record.inner)
         word = "infeasible" if state.bound == np.inf else _whole(search, state)
-    if state.decisions is not None:
-        memory.plans.appendleft(state.decisions)
+    if memory is not None and state.decisions is not None:
+        bases = [solver.basis for solver in solvers]
+        memory.keep(Anchor(parts.columns, parts.blocks, bases, floors, search.record, state.decisions))
     return _answer(matrix, parts, state, word)
 
 
-def _recall(search: _Search, evaluate_new: Evaluate) -> None:
-    """Give the master the cuts of blocks as they were, and look at the others where the last search looked."""
-    search.master.add(search.memory.cuts())
-    for point in list(search.memory.points):
-        cuts = evaluate_new(point)
-        search.master.add(cuts)
-        search.memory.keep(point, cuts)
+def _begun(solvers: list[BlockSolver], anchor: Anchor, parts: Split) -> list[BlockSolver]:
+    """Begin all blocks from the bases of the first search; those that have changed since."""
+    for solver, basis in zip(solvers, anchor.bases, strict=True):
+        solver.begin_from(basis)
+    changed = anchor.changed(parts)
+    return [solver for solver in solvers if solver.number in changed]
 
 
-def _try_known(search: _Search, state: State) -> None:
-    """What the whole numbers of earlier plans cost now, their continuous decisions made anew."""
-    for plan in search.memory.plans:
-        _settle(search, state, plan[search.parts.integer])
+def _recall(search: _Search, anchor: Anchor, new: list[BlockSolver], evaluate_new: Evaluate) -> None:
+    """Give the master the cuts of blocks as they were, and look at the others where the first search looked."""
+    changed = {solver.number for solver in new}
+    search.add([cut for cut in anchor.record.cuts if cut.block not in changed])
+    for point in anchor.record.points[-POINTS:]:
+        search.add(evaluate_new(point))
 
 
 def _settle(search: _Search, state: State, whole: np.ndarray) -> None:
@@ -169,11 +178,11 @@ def _settle(search: _Search, state: State, whole: np.ndarray) -> None:
         search.tried(state, decisions)
 
 
-def _relaxation(search: _Search, known: float) -> float:
+def _relaxation(search: _Search, known: float, inner: np.ndarray | None) -> float:
     """Cuts at inner points until the relaxation is closed or proves a known plan; its bound, infinite without any."""
     state, possible = State(), True
-    if search.memory.inner is not None:
-        search.tried(state, search.memory.inner)
+    if inner is not None:
+        search.tried(state, inner)
     for _ in range(ROUNDS):
         bound, vertex = search.master.relaxed()
         if bound == np.inf:
@@ -191,7 +200,7 @@ def _relaxation(search: _Search, known: float) -> float:
         if not possible and state.decisions is not None:
             decisions = (decisions + state.decisions) / 2
         possible = search.tried(state, decisions)
-    search.memory.inner = state.decisions
+    search.record.inner = state.decisions
     return state.bound
 
 

@@ -39,7 +39,7 @@ def sweep(
     gap: Annotated[float, typer.Option(min=0, max=1, help="Relative gap to stop at.")] = 0.005,
     time_limit: Annotated[float | None, typer.Option(min=0, metavar="S", help="Seconds for each variant.")] = None,
     cold: Annotated[
-        bool, typer.Option("--cold", help="Solve each as if it were alone, not from what its worker solved before.")
+        bool, typer.Option("--cold", help="Solve each as if it were alone, not from the instance itself.")
     ] = False,
     workers: Workers = 2,
     scheduler: Address = None,

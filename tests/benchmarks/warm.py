@@ -1,6 +1,6 @@
 """Variants of stargate-us solved cold and warm in turn: ``warm.py [RESOLUTION [ROUNDS]]``.
 
-Cold: each variant on its own. Warm: one after the other, each from what the earlier ones left. Seconds of the solver
+Cold: each variant on its own. Warm: each from what the instance itself left. Seconds of the solver
 and of everything from building to the checked plan. No cost of one side may lie below the bound that the other has
 proven.
 """
