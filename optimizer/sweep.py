@@ -40,10 +40,11 @@ Progress = Callable[[int, int, Mapping[str, Any]], None]
 
 @dataclass(frozen=True)
 class Variant:
-    """A name and what it changes."""
+    """A name, what it changes, and its probability where one was given."""
 
     name: str
     overrides: tuple[str, ...]
+    weight: float | None = None
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,8 @@ class SweepError(ValueError):
 def read_scenarios(file: str | Path) -> list[Variant]:
     """Named scenarios: ``[scenarios.NAME]`` with ``set = [...]`` and, to build on others, ``extends = [...]``.
 
+    A ``weight`` is the probability of the scenario in a two-stage plan; a sweep does not look at it.
+
     Raises
     ------
     SweepError
@@ -88,12 +91,18 @@ def read_scenarios(file: str | Path) -> list[Variant]:
     if not isinstance(scenarios, dict) or not scenarios or set(content) != {"scenarios"}:
         raise SweepError(f'{file} must hold [scenarios.NAME] tables and nothing else, each with set = ["PATH=VALUE"]')
     for name, scenario in scenarios.items():
-        if not isinstance(scenario, dict) or not set(scenario) <= {"set", "extends"}:
-            raise SweepError(f"{file}, scenario {name}: only set and extends are known")
+        if not isinstance(scenario, dict) or not set(scenario) <= {"set", "extends", "weight"}:
+            raise SweepError(f"{file}, scenario {name}: only set, extends and weight are known")
+        weight = scenario.get("weight", 1.0)
+        if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 < weight <= 1:
+            raise SweepError(f"{file}, scenario {name}: weight is a probability above 0, up to 1")
         texts = [*scenario.get("set", []), *scenario.get("extends", [])]
         if not all(isinstance(text, str) for text in texts):
             raise SweepError(f"{file}, scenario {name}: set and extends are lists of texts")
-    return [Variant(name, tuple(_composed(scenarios, name, (), str(file)))) for name in scenarios]
+    return [
+        Variant(name, tuple(_composed(scenarios, name, (), str(file))), scenario.get("weight"))
+        for name, scenario in scenarios.items()
+    ]
 
 
 def _composed(scenarios: Mapping[str, Any], name: str, above: tuple[str, ...], file: str) -> Iterator[str]:

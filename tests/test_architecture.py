@@ -45,6 +45,7 @@ ORDER = (
     "compare",
     "sweep",
     "whatif",
+    "uncertainty",
     "show",
     "replay",
     "report",

@@ -62,10 +62,12 @@ def test_scenarios_compose_in_order(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("", "must hold"),
-        ("[scenarios.a]\nsets = []\n", "only set and extends"),
+        ("[scenarios.a]\nsets = []\n", "only set, extends and weight"),
         ('[scenarios.a]\nextends = ["b"]\n', "extends b, which is not there"),
         ('[scenarios.a]\nextends = ["a"]\n', "extends itself"),
         ("[scenarios.a]\nset = [1]\n", "lists of texts"),
+        ("[scenarios.a]\nweight = -1\n", "weight is a probability"),
+        ("[scenarios.a]\nweight = true\n", "weight is a probability"),
         ("[[", "cannot be read"),
     ],
 )

@@ -23,15 +23,16 @@ from scipy.sparse.csgraph import connected_components
 from optimizer.highs import Program
 from optimizer.model.matrix import Matrix
 
-#: Variables that join years, or networks, or follow from such variables alone.
+#: Variables that join years, networks or futures, or follow from such variables alone.
 DECISIONS = (
     "build", "build_energy", "retired", "capacity_mw", "energy_mwh", "it_mw", "opened", "unmet_mw", "plant_cost",
     "upkeep_cost", "capital_cash", "collateral", "poi_mw", "fixed_bill", "contract_bill", "emissions_kt",
+    "common_order", "at_risk", "excess",
 )  # fmt: skip
 #: Components of fewer columns than this make one block together: a cut for each would cost more than it tells.
 SMALL = 50
-#: Constraints that sum the operation of several networks.
-DIVIDED = ("clean_energy_matches_load", "clean_energy_matches_load_hourly")
+#: Constraints that sum the operation of several networks or years.
+DIVIDED = ("clean_energy_matches_load", "clean_energy_matches_load_hourly", "cost_of_future")
 
 
 @dataclass(frozen=True)

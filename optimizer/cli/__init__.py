@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 from typing import NoReturn
 
-from optimizer.cli import exchange, explain, instances, planning, replay, reports, runs, whatif
+from optimizer.cli import exchange, explain, instances, planning, replay, reports, runs, uncertainty, whatif
 from optimizer.cli.frame import ERROR_CODES, MISSED, STATUS_CODES, USAGE, Failure, app, report
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "replay",
     "reports",
     "runs",
+    "uncertainty",
     "whatif",
 ]
 
