@@ -78,6 +78,8 @@ def _tell(found: TwoStage) -> None:
     scenarios = found.scenarios.assign(**{name: found.scenarios[name] / 1e6 for name in futures})
     print_rich(f"Present values; gap {found.gap:.2%}")
     print_rich(frame_table(summary))
+    if found.summary["usd"].isin([float("inf")]).any():
+        print_rich("inf: with what is ordered for the mean of the futures, one of them has no plan")
     print_rich("Futures")
     print_rich(frame_table(scenarios.rename(columns=futures)))
     print_rich("Ordered in common" if len(found.orders) else "Ordered in common: nothing")
