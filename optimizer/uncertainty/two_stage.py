@@ -247,7 +247,7 @@ def measure(costs: np.ndarray, weights: np.ndarray, beta: float, alpha: float) -
 def conditional_value_at_risk(costs: np.ndarray, weights: np.ndarray, alpha: float) -> float:
     """Mean of the worst 1 - alpha of costs; a future at the edge counts in part.
 
-    >>> conditional_value_at_risk(np.array([1.0, 2.0, 4.0]), np.array([0.5, 0.3, 0.2]), 0.6)
+    >>> conditional_value_at_risk(np.array([1.0, 2.0, 4.0]), np.array([0.5, 0.25, 0.25]), 0.5)
     3.0
     """
     order = np.argsort(-costs)
