@@ -40,17 +40,7 @@ class Reading:
 
     def by_step(self, name: str) -> Steps:
         """Values of an operating variable: index without the step -> array over steps."""
-        matrix = self.solution.matrix
-        if name not in matrix.names:
-            return {}
-        values = clean(self.solution.x[matrix.names[name]])
-        arrays: Steps = {}
-        for key, value in zip(matrix.keys[name], values.tolist(), strict=True):
-            array = arrays.get(key[:-1])
-            if array is None:
-                array = arrays[key[:-1]] = np.zeros(self.n_steps)
-            array[key[-1]] = value
-        return arrays
+        return {key: clean(values) for key, values in self.solution.by_step(name).items()}
 
     def by_step_cached(self, name: str) -> Steps:
         """As ``by_step``, read once."""
@@ -139,11 +129,6 @@ class Reading:
     def poi_mw(self, site: str, year: int) -> float:
         funded = sum(self.capacity_mw.get((r.name, year), 0.0) for r in self.data.of_kind("wires") if r.site == site)
         return self.data.sites[site].existing_poi_mw + funded
-
-    def grid_connected(self, site: str) -> bool:
-        """Has the site a POI, or could it fund one."""
-        row = self.data.sites[site]
-        return row.existing_poi_mw > 0 or any(r.site == site for r in self.data.of_kind("wires") if r.service_years)
 
 
 def _blocks(reading: Reading, name: str) -> dict[tuple[object, ...], float]:
@@ -364,8 +349,8 @@ def _resource_operation(reading: Reading) -> pd.DataFrame:
 
 
 def _slot_levels(reading: Reading) -> pd.DataFrame:
-    frame = reading.solution.frame("level", "resource", "year", "slot", value="level_mwh")
-    frame["level_mwh"] = clean(frame["level_mwh"].to_numpy(float))
+    rows = [(*key, level) for key, level in reading.one("level").items()]
+    frame = pd.DataFrame(rows, columns=["resource", "year", "slot", "level_mwh"])
     return frame.sort_values(["resource", "year", "slot"], ignore_index=True)[list(TABLES["slot_levels"])]
 
 
@@ -441,7 +426,7 @@ def _capacity_obligation(reading: Reading) -> pd.DataFrame:
             peak = sum(
                 data.peak_load_per_it[s] * reading.it_mw.get((s, y), 0.0)
                 for s, site in data.sites.items()
-                if site.zone == z and reading.grid_connected(s)
+                if site.zone == z and data.grid_connected(s)
             )
             accredited = sum(
                 r.technology.firm_credit_share * reading.capacity_mw.get((r.name, y), 0.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import time
@@ -14,11 +15,14 @@ import numpy as np
 
 from optimizer import benders, highs
 from optimizer.accounts import Accounts
+from optimizer.benders.by_parts import Joined, search_parts, size_of, solution_of, work_on
+from optimizer.benders.parts import Part, columns_of, divide
 from optimizer.check import CheckError, check
+from optimizer.cluster import Scheduler
 from optimizer.instance import Instance
 from optimizer.model.build import build
 from optimizer.model.data import MILLION, Data
-from optimizer.model.matrix import Contradiction, Matrix, ScalingError, compile_matrix
+from optimizer.model.matrix import Contradiction, Matrix, ScalingError, Size, compile_matrix
 from optimizer.model.solution import Solution
 from optimizer.plan import TABLES, Plan
 from optimizer.results import Reading, operating_tables
@@ -29,6 +33,8 @@ Method = Literal["auto", "benders", "monolithic"]
 #: By default a matrix is decomposed from so many columns and blocks on, unless the gap asked for is smaller than this:
 #: a small one is solved whole in the same time, and the last hundredth of a per cent needs too many cuts.
 COLUMNS, BLOCKS, GAP = 10_000, 8, 1e-3
+#: On a cluster every worker has several parts, so that none waits long for another, of at most so many columns.
+PARTS_PER_WORKER, LARGEST_PART = 8, 50_000
 
 
 class SolveError(RuntimeError):
@@ -59,6 +65,12 @@ class Stopwatch:
         self._progress = progress
         self._started = time.perf_counter()
 
+    def told(self, done: int, of: int) -> None:
+        """Say how many parts are built."""
+        if self._progress:
+            elapsed = time.perf_counter() - self._started
+            self._progress({"stage": "build", "elapsed": elapsed, "done": done, "of": of})
+
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         if self._progress:
@@ -78,6 +90,7 @@ def solve(
     method: Method = "auto",
     workers: int | None = None,
     memory: benders.Memory | None = None,
+    scheduler: str | Scheduler | None = None,
     templates: bool = True,
 ) -> Plan:
     """Solve an instance at its chosen resolution.
@@ -97,6 +110,9 @@ def solve(
         matrix; ``auto`` takes what is faster at the instance's size.
     workers
         Blocks of a decomposition solved side by side; None for one by processor, or ``threads`` if given.
+    scheduler
+        Solve the blocks on a Dask cluster: ``local`` for one of ``workers`` processes of this machine, or that of an
+        existing one, whose workers must see this machine's temporary folder (``TMPDIR``).
     memory
         Empty, or what a solve of much the same instance left: with ``auto`` every matrix of many blocks is then
         decomposed, and begins from the cuts, bases and plan of the first. Bounds are proven anew. Which of the plans
@@ -115,17 +131,66 @@ def solve(
     """
     watch = Stopwatch(progress)
     options = highs.Options(gap=gap, time_limit=time_limit, threads=threads)
+    side_by_side = workers or threads or os.cpu_count() or 1
+    whole = method == "monolithic" or (method == "auto" and scheduler is None and gap < GAP)
+    parts = [] if whole else parts_of(instance, scheduler, side_by_side)
+    if len(parts) > 1 or scheduler is not None:
+        return _by_parts(instance, parts, options, watch, side_by_side, progress, memory, scheduler)
     matrix, data = _compiled(instance, watch, templates)
     with watch.stage("solve"):
-        side_by_side = workers or threads or os.cpu_count() or 1
         answer = find(instance, matrix, options, method, side_by_side, progress, memory)
         refuse_no_answer(answer)
     assert answer.x is not None
-    return checked_plan(instance, Solution(data, matrix, answer.x), answer, options, watch)
+    return checked_plan(instance, Solution.of(data, matrix, answer.x), Size.of(matrix), answer, options, watch)
+
+
+def parts_of(instance: Instance, scheduler: str | Scheduler | None, workers: int) -> list[Part]:
+    """Parts to build and solve one by one; one, if the instance is small."""
+    found = divide(instance)
+    if scheduler is None:
+        return found
+    whole = sum(columns_of(instance, part) for part in found)
+    return divide(instance, min(LARGEST_PART, max(1, whole // (PARTS_PER_WORKER * workers))))
+
+
+def _by_parts(
+    instance: Instance,
+    parts: list[Part],
+    options: highs.Options,
+    watch: Stopwatch,
+    workers: int,
+    progress: Progress | None,
+    memory: benders.Memory | None,
+    scheduler: str | Scheduler | None,
+) -> Plan:
+    """A plan whose matrix is never there as a whole."""
+    with contextlib.ExitStack() as at_work:
+        with refusals(), watch.stage("build"):
+            work = at_work.enter_context(work_on([(instance, parts)], workers, scheduler, watch.told))
+            joined = Joined.of(work.masters)
+        with watch.stage("solve"):
+            with refusals():
+                found = search_parts(work, joined, options, highs.Interrupt(), progress, memory)
+            answer = highs.Answer(found.status, found.decisions, found.cost, found.bound, method="benders")
+            refuse_no_answer(answer)
+        assert found.decisions is not None
+        with watch.stage("results"):
+            solution = solution_of(instance, joined, found.decisions, work.operations(found, joined.at))
+        size = size_of(joined, work.sizes)
+    return checked_plan(instance, solution, size, answer, options, watch)
+
+
+def _no_operation(error: benders.BlockError) -> SolveError:
+    if error.proven:
+        return Infeasible(
+            "no plan meets all limits of the instance: in some year a network cannot operate whatever is funded; "
+            "'optimizer explain' says which limits contradict each other and what would have to give way"
+        )
+    return SolverFailure(f"{error}: try --method monolithic, or a coarser resolution")
 
 
 def checked_plan(
-    instance: Instance, solution: Solution, answer: highs.Answer, options: highs.Options, watch: Stopwatch
+    instance: Instance, solution: Solution, size: Size, answer: highs.Answer, options: highs.Options, watch: Stopwatch
 ) -> Plan:
     """The tables of a solution, checked.
 
@@ -134,7 +199,9 @@ def checked_plan(
     instance
         What the plan is checked against; the solution's own, or one with other limits that it keeps too.
     solution
-        Values of all columns.
+        Values of all variables.
+    size
+        Of the matrix, for the manifest.
     answer
         Its status, and the bound (M$) on the cost of any plan of ``instance``.
     options
@@ -150,20 +217,22 @@ def checked_plan(
     with watch.stage("results"):
         reading = Reading(solution)
         tables = operating_tables(reading) | Accounts(reading).tables()
-        manifest = _manifest(solution.matrix, answer, options, watch)
+        manifest = _manifest(size, answer, options, watch)
         plan = _plan(instance, answer, {name: tables[name] for name in TABLES}, manifest)
     return _checked(plan, watch)
 
 
 @contextmanager
 def refusals() -> Iterator[None]:
-    """Say in the words of a solve what is wrong with a matrix."""
+    """Say in the words of a solve what is wrong with a matrix, or with a block of it."""
     try:
         yield
     except Contradiction as error:
         raise Infeasible(f"no plan meets all limits: {error}") from None
     except ScalingError as error:
         raise SolverFailure(str(error)) from None
+    except benders.BlockError as error:
+        raise _no_operation(error) from None
 
 
 def _compiled(instance: Instance, watch: Stopwatch, templates: bool) -> tuple[Matrix, Data]:
@@ -225,7 +294,7 @@ def _decomposed(
 ) -> highs.Answer | None:
     """The answer by blocks; None where it found no plan, so that the matrix as a whole says why."""
     try:
-        answer = benders.search(matrix, parts, options, interrupt, progress, workers, memory)
+        answer = benders.search_matrix(matrix, parts, options, interrupt, progress, workers, memory)
     except benders.BlockError:
         return None
     return None if answer.status == "infeasible" or answer.status.startswith("failed") else answer
@@ -305,15 +374,14 @@ def _peak_memory_mb() -> float | None:
     return peak / (1024 * 1024 if platform.system() == "Darwin" else 1024)
 
 
-def _manifest(matrix: Matrix, answer: highs.Answer, options: highs.Options, watch: Stopwatch) -> dict[str, Any]:
-    least, most = matrix.coefficient_range()
+def _manifest(size: Size, answer: highs.Answer, options: highs.Options, watch: Stopwatch) -> dict[str, Any]:
     packages = ("community-plan-optimizer", "pyomo", "highspy", "numpy", "pandas", "pydantic")
     return {
-        "rows": int(matrix.a.shape[0]),
-        "columns": int(matrix.a.shape[1]),
-        "integers": int(matrix.integer.sum()),
-        "nonzeros": int(matrix.a.nnz),
-        "coefficient_range": [least, most],
+        "rows": size.rows,
+        "columns": size.columns,
+        "integers": size.integers,
+        "nonzeros": size.nonzeros,
+        "coefficient_range": list(size.coefficient_range),
         "options": {
             "gap": options.gap,
             "time_limit": options.time_limit,

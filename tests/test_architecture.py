@@ -20,6 +20,8 @@ ORDER = (
     "consistency",
     "workbook_in",
     "instance",
+    "networks",
+    "cluster",
     "overrides",
     "schema_docs",
     "formulation_docs",

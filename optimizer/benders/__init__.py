@@ -1,14 +1,15 @@
 """Benders decomposition: a small MILP of what is funded, and one operational LP per network and year.
 
-``split`` takes a compiled matrix apart, ``block`` keeps the LP of one block alive and answers with cuts, ``master``
-holds the funding decisions and the cuts, ``search`` closes the gap between them, ``memory`` keeps what the next search
-can use. The answer is a `highs.Answer` of the whole matrix, so that results, accounts and checks do not know how it was
-found.
+``split`` takes a compiled matrix apart, ``block`` keeps the LP of one block alive and answers with cuts, ``blocks`` has
+them all, ``master`` holds the funding decisions and the cuts, ``search`` closes the gap between them, ``memory`` keeps
+what the next search can use. ``whole`` is the way from a matrix to a `highs.Answer` of it, so that results, accounts
+and checks do not know how it was found; ``join`` makes the masters of several parts one.
 """
 
 from optimizer.benders.block import BlockError
 from optimizer.benders.memory import Memory
 from optimizer.benders.rounds import search
 from optimizer.benders.split import Split, split
+from optimizer.benders.whole import search_matrix
 
-__all__ = ["BlockError", "Memory", "Split", "search", "split"]
+__all__ = ["BlockError", "Memory", "Split", "search", "search_matrix", "split"]

@@ -28,27 +28,50 @@ SERIAL = highs.Options(parallel=False)
 
 
 class BlockError(RuntimeError):
-    """A block has no answer, whatever is decided."""
+    """A block has no answer.
+
+    Attributes
+    ----------
+    block
+        Its number.
+    proven
+        True: it cannot operate, whatever is decided. False: its LP could not be solved.
+    """
+
+    def __init__(self, block: int, proven: bool) -> None:
+        self.block, self.proven = block, proven
+        super().__init__(
+            f"block {block} cannot operate, whatever is decided" if proven else f"the LP of block {block} has no answer"
+        )
+
+    def __reduce__(self) -> tuple[type[BlockError], tuple[int, bool]]:
+        return BlockError, (self.block, self.proven)
 
 
 @dataclass(frozen=True)
 class Cut:
-    """value + slope @ (y[decisions] - at) is at most the cost of the block; at most 0 where it cannot operate.
+    """value + slope @ (y[decisions] - at) is at most y[cost], the cost of the block; at most 0 if not ``possible``.
 
-    ``x`` are the values of the block's own columns; None if it cannot operate.
+    Attributes
+    ----------
+    block
+        Number of the block.
+    decisions, cost
+        Columns of the master.
+    possible
+        Can the block operate at ``at``.
+    x
+        Values of the block's own columns; None if it cannot operate, or if they stayed where they were found.
     """
 
     block: int
     decisions: np.ndarray
+    cost: int
     at: np.ndarray
     value: float
     slope: np.ndarray
+    possible: bool
     x: np.ndarray | None
-
-    @property
-    def possible(self) -> bool:
-        """Can the block operate."""
-        return self.x is not None
 
     @property
     def constant(self) -> float:
@@ -98,7 +121,7 @@ class BlockSolver:
         slope = np.asarray(solution.col_dual)[self.own :]
         value = float(self._solver.getInfo().objective_function_value)
         x = np.asarray(solution.col_value)[: self.own]
-        return Cut(self.number, self.block.decisions, at, value, slope, x)
+        return Cut(self.number, self.block.decisions, self.block.cost, at, value, slope, True, x)
 
     @property
     def _lower(self) -> np.ndarray:
@@ -115,8 +138,9 @@ class BlockSolver:
         height = self.block.program.a.shape[0]
         rows = np.arange(height, height + len(at), dtype=np.int32)
         self._distance.changeRowsBounds(len(at), rows, at, at)  # type: ignore[attr-defined]
-        if _run(self._distance) != highspy.HighsModelStatus.kOptimal:
-            raise BlockError(f"block {self.number} cannot operate whatever is decided")
+        status = _run(self._distance)
+        if status != highspy.HighsModelStatus.kOptimal:
+            raise BlockError(self.number, proven=status == highspy.HighsModelStatus.kInfeasible)
         solution = self._distance.getSolution()
         value = float(self._distance.getInfo().objective_function_value)
         if value <= NO_DISTANCE:
@@ -124,7 +148,7 @@ class BlockSolver:
             if near is not None:
                 return near
         slope = np.asarray(solution.row_dual)[height:]
-        return Cut(self.number, self.block.decisions, at, value, slope, None)
+        return Cut(self.number, self.block.decisions, self.block.cost, at, value, slope, False, None)
 
 
 def _run(solver: highspy.Highs) -> highspy.HighsModelStatus:

@@ -1,7 +1,7 @@
-r"""The master: funding decisions y, and for each block a variable theta_b for its cost, held up by the cuts.
+r"""The master: funding decisions, and for each block a variable theta_b for its cost, held up by the cuts (y: both).
 
-bound:   min  c y + sum_b theta_b                       over the cuts: no plan costs less
-centre:  any inner point with  c y + sum_b theta_b <= level, from an interior-point method that stops before it
+bound:   min  c y                        over the cuts: no plan costs less
+centre:  any inner point with  c y <= level, from an interior-point method that stops before it
          reaches a vertex: decisions there are balanced, where a vertex is extreme (level-set regularisation as in
          Pecci and Jenkins, IEEE Transactions on Power Systems, 2025)
 """
@@ -16,22 +16,40 @@ from scipy import sparse
 
 from optimizer import highs
 from optimizer.benders.block import Cut
-from optimizer.benders.split import Split
 from optimizer.highs import Program
+from optimizer.model.matrix import Matrix
 
 
 class Master:
-    """Decisions and cuts: as an LP for its bound, as an LP for inner points, and as a MILP."""
+    """Decisions and cuts: as an LP for its bound, as an LP for inner points, and as a MILP.
 
-    def __init__(self, parts: Split, floors: np.ndarray, options: highs.Options, interrupt: highs.Interrupt) -> None:
-        self.parts, self.width = parts, len(parts.master.cost)
-        program = _with_costs_of_blocks(parts.master, floors)
+    Parameters
+    ----------
+    matrix
+        Decisions and, as columns that cost what the blocks cost, their operation.
+    costs
+        Columns of the blocks' costs.
+    floors
+        What each block costs at the least, M$; -inf if that is not known.
+    options
+        Gap, threads and time limit.
+    interrupt
+        Ends the search.
+    """
+
+    def __init__(
+        self, matrix: Matrix, costs: np.ndarray, floors: np.ndarray, options: highs.Options, interrupt: highs.Interrupt
+    ) -> None:
+        self.offset = float(matrix.cost_offset.sum())
+        self.integer = np.flatnonzero(matrix.integer).astype(np.int32)
+        self._lower, self._upper = matrix.lower[self.integer], matrix.upper[self.integer]
+        self._whole_cost = matrix.a.shape[0]
+        program = _with_whole_cost(matrix, costs, floors)
         self._lp = highs.hand_off_program(program, highs.Options(threads=options.threads))
         self._inner = highs.hand_off_program(_aimless(program), highs.Options(threads=options.threads))
         self._inner.setOptionValue("solver", "ipm")
         self._inner.setOptionValue("run_crossover", "off")
-        integer = np.append(parts.integer, np.zeros(len(floors), bool))
-        self._mip = highs.hand_off_program(program, options, integer)
+        self._mip = highs.hand_off_program(program, options, matrix.integer)
         self._enough = np.inf
         highs.watch(self._mip, interrupt)
         self._mip.cbMipInterrupt.subscribe(self._stop_at_enough)
@@ -39,7 +57,7 @@ class Master:
     def add(self, cuts: Iterable[Cut]) -> None:
         """Hold the costs of blocks up, or forbid decisions that leave one without operation."""
         for cut in cuts:
-            index = np.append(cut.decisions, self.width + cut.block) if cut.possible else cut.decisions
+            index = np.append(cut.decisions, cut.cost) if cut.possible else cut.decisions
             value = np.append(cut.slope, -1.0) if cut.possible else cut.slope
             kept = np.abs(value) > 1e-9
             index, value = index[kept].astype(np.int32), value[kept]
@@ -59,8 +77,7 @@ class Master:
 
     def completed(self, whole: np.ndarray) -> tuple[float, np.ndarray | None]:
         """Bound and decisions of the LP with these whole numbers: infinite and none if the master allows none."""
-        index = np.flatnonzero(self.parts.integer).astype(np.int32)
-        lower, upper = self.parts.master.lower[index], self.parts.master.upper[index]
+        index, lower, upper = self.integer, self._lower, self._upper
         fixed = np.clip(whole, lower, upper)
         self._lp.changeColsBounds(len(index), index, fixed, fixed)
         self._lp.run()
@@ -71,7 +88,7 @@ class Master:
 
     def centre(self, level: float) -> np.ndarray | None:
         """Decisions inside the set of those that the cuts allow to cost at most ``level``; None if none were found."""
-        self._inner.changeRowBounds(self.parts.master.a.shape[0], -np.inf, level)
+        self._inner.changeRowBounds(self._whole_cost, -np.inf, level)
         self._inner.run()
         if self._inner.getModelStatus() != highspy.HighsModelStatus.kOptimal:
             return None
@@ -93,6 +110,8 @@ class Master:
         time_limit
             Seconds; None for no limit.
         """
+        if not len(self.integer):
+            return self.relaxed()
         self._enough = enough
         self._mip.setOptionValue("mip_rel_gap", gap)
         if time_limit is not None:
@@ -111,21 +130,23 @@ class Master:
             event.interrupt()
 
     def _decisions(self, solver: highspy.Highs) -> np.ndarray:
-        return np.asarray(solver.getSolution().col_value)[: self.width]
+        return np.asarray(solver.getSolution().col_value)
 
 
-def _with_costs_of_blocks(master: Program, floors: np.ndarray) -> Program:
-    """The master with a column for each block's cost, and a last row for the whole cost, without a limit yet."""
-    count, height = len(floors), master.a.shape[0]
-    cost = np.concatenate([master.cost, np.ones(count)])
-    rows = sparse.hstack([master.a, sparse.csc_array((height, count))])
+def _with_whole_cost(matrix: Matrix, costs: np.ndarray, floors: np.ndarray) -> Program:
+    """The master with the floors of the blocks' costs, and a last row for the whole cost, without a limit yet.
+
+    The constant of the cost is left out.
+    """
+    cost, lower = matrix.objective, matrix.lower.copy()
+    lower[costs] = floors
     return Program(
-        sparse.csc_array(sparse.vstack([rows, cost[None, :]])),
-        np.append(master.row_lower, -np.inf),
-        np.append(master.row_upper, np.inf),
+        sparse.csc_array(sparse.vstack([matrix.a, cost[None, :]])),
+        np.append(matrix.row_lower, -np.inf),
+        np.append(matrix.row_upper, np.inf),
         cost,
-        np.concatenate([master.lower, floors]),
-        np.concatenate([master.upper, np.full(count, np.inf)]),
+        lower,
+        matrix.upper,
     )
 
 

@@ -7,14 +7,17 @@ that an answer depends on the first problem and its own, and not on those in bet
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import highspy
 import numpy as np
 
 from optimizer.benders.block import Cut
-from optimizer.benders.split import Block, Split
+from optimizer.benders.split import Block
 from optimizer.highs import Program
+from optimizer.model.matrix import Matrix
 
 #: Of the points of the first search, the last so many are looked at again in blocks that have changed.
 POINTS = 20
@@ -33,21 +36,21 @@ class Record:
 class Anchor:
     """A search that came to a plan: its blocks, the bases they ended at and their floors, its record, its decisions."""
 
-    columns: np.ndarray
+    keys: dict[str, list[tuple[Any, ...]]]
     blocks: tuple[Block, ...]
     bases: list[highspy.HighsBasis]
     floors: np.ndarray
     record: Record
     decisions: np.ndarray
 
-    def fits(self, parts: Split) -> bool:
+    def fits(self, master: Matrix, blocks: Sequence[Block]) -> bool:
         """Has another problem the same decisions and as many blocks."""
-        return np.array_equal(self.columns, parts.columns) and len(self.blocks) == len(parts.blocks)
+        return len(self.blocks) == len(blocks) and self.keys == master.keys
 
-    def changed(self, parts: Split) -> set[int]:
+    def changed(self, blocks: Sequence[Block]) -> list[int]:
         """Numbers of the blocks in which another problem differs."""
-        pairs = zip(self.blocks, parts.blocks, strict=True)
-        return {number for number, (mine, other) in enumerate(pairs) if not same_block(mine, other)}
+        pairs = zip(self.blocks, blocks, strict=True)
+        return [number for number, (mine, other) in enumerate(pairs) if not same_block(mine, other)]
 
 
 class Memory:
@@ -56,9 +59,9 @@ class Memory:
     def __init__(self) -> None:
         self._anchor: Anchor | None = None
 
-    def fitting(self, parts: Split) -> Anchor | None:
+    def fitting(self, master: Matrix, blocks: Sequence[Block]) -> Anchor | None:
         """What is known of a problem like this one."""
-        return self._anchor if self._anchor is not None and self._anchor.fits(parts) else None
+        return self._anchor if self._anchor is not None and self._anchor.fits(master, blocks) else None
 
     def keep(self, anchor: Anchor) -> None:
         """Keep a search, if it is the first."""

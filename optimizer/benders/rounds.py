@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from optimizer import highs
-from optimizer.benders.block import BlockSolver, Cut
+from optimizer.benders.block import Cut
+from optimizer.benders.blocks import Blocks, Evaluate, LocalBlocks
 from optimizer.benders.master import Master
 from optimizer.benders.memory import POINTS, Anchor, Memory, Record
-from optimizer.benders.split import Split
 from optimizer.model.matrix import Matrix
 
 #: Where between the bound and the best cost known the level of inner points lies.
@@ -31,7 +30,8 @@ SETTLING = 20
 ROUNDS = 400
 
 Progress = Callable[[dict[str, Any]], None]
-Evaluate = Callable[[np.ndarray], list[Cut]]
+#: Decisions as they stand once the blocks' costs are known.
+Settle = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass
@@ -49,12 +49,36 @@ class State:
 
 
 @dataclass(frozen=True)
+class Found:
+    """What a search came to.
+
+    Attributes
+    ----------
+    status
+        In the words of `highs.Answer`.
+    cost, bound
+        Of the decisions, and what no decisions cost less than, M$.
+    decisions
+        Columns of the master; None if there are none at which every block can operate.
+    operation
+        The blocks at these decisions.
+    """
+
+    status: str
+    cost: float
+    bound: float
+    decisions: np.ndarray | None
+    operation: list[Cut]
+
+
+@dataclass(frozen=True)
 class _Search:
     """What both phases share."""
 
-    parts: Split
+    matrix: Matrix
     master: Master
     evaluate: Evaluate
+    settle: Settle
     options: highs.Options
     interrupt: highs.Interrupt
     report: Callable[[State, bool], None]
@@ -82,44 +106,43 @@ class _Search:
         self.add(cuts)
         self.record.points.append(decisions)
         possible = all(cut.possible for cut in cuts)
-        cost = self.parts.offset + float(self.parts.master.cost @ decisions) + sum(cut.value for cut in cuts)
-        if possible and cost < state.cost:
-            state.cost, state.decisions, state.operation = cost, decisions, cuts
+        if possible:
+            settled = decisions.copy()
+            settled[[cut.cost for cut in cuts]] = [cut.value for cut in cuts]
+            settled = self.settle(settled)
+            cost = self.master.offset + float(self.matrix.objective @ settled)
+            if cost < state.cost:
+                state.cost, state.decisions, state.operation = cost, settled, cuts
         return possible
 
 
 def search(
     matrix: Matrix,
-    parts: Split,
+    blocks: Blocks,
     options: highs.Options,
     interrupt: highs.Interrupt,
     progress: Progress | None = None,
-    workers: int = 1,
     memory: Memory | None = None,
-) -> highs.Answer:
-    """Solve a matrix by decomposition.
+    settle: Settle = lambda decisions: decisions,
+) -> Found:
+    """Solve a problem by decomposition.
 
     Parameters
     ----------
     matrix
-        A compiled model.
-    parts
-        The same, taken apart.
+        The master: decisions, and columns for the costs of the blocks.
+    blocks
+        At work.
     options
-        Gap, time limit, and threads of the master; every block has one thread.
+        Gap, time limit, and threads of the master.
     interrupt
         Looked at between rounds.
     progress
         Called with events as in `solve`.
-    workers
-        Blocks solved side by side.
     memory
-        What an earlier search left; this one is kept in it if none was.
-
-    Returns
-    -------
-    Answer
-        Columns of the whole matrix, as a solve of it would give, within the same gap.
+        What an earlier search left; this one is kept in it if none was. Only with local blocks.
+    settle
+        What other columns of the master become when the blocks' costs are what they are: those of the risk, say.
 
     Raises
     ------
@@ -127,41 +150,41 @@ def search(
         If a block cannot operate whatever is decided, or its LP cannot be solved.
     """
     started = time.perf_counter()
-    anchor = None if memory is None else memory.fitting(parts)
-    solvers = [BlockSolver(number, block) for number, block in enumerate(parts.blocks)]
-    new = solvers if anchor is None else _begun(solvers, anchor, parts)
-    with ThreadPoolExecutor(workers) as pool, interrupt.listening():
-        floors = np.empty(len(solvers)) if anchor is None else anchor.floors.copy()
-        floors[[solver.number for solver in new]] = list(pool.map(BlockSolver.floor, new))
-        master = Master(parts, floors, options, interrupt)
-        evaluate, report = _in_threads(pool, solvers), _reporter(progress, started)
-        search = _Search(parts, master, evaluate, options, interrupt, report, started)
-        state = State()
-        if anchor is not None:
-            _recall(search, anchor, new, _in_threads(pool, new))
-            _settle(search, state, anchor.decisions[parts.integer])
-        state.bound = _relaxation(search, state.cost, None if anchor is None else anchor.record.inner)
-        word = "infeasible" if state.bound == np.inf else _whole(search, state)
-    if memory is not None and state.decisions is not None:
-        bases = [solver.basis for solver in solvers]
-        memory.keep(Anchor(parts.columns, parts.blocks, bases, floors, search.record, state.decisions))
-    return _answer(matrix, parts, state, word)
+    local = blocks if isinstance(blocks, LocalBlocks) else None
+    anchor = None if memory is None or local is None else memory.fitting(matrix, local.blocks)
+    new = None if anchor is None or local is None else _begun(local, anchor)
+    floors = blocks.floors() if anchor is None or local is None or new is None else _floors(local, anchor, new)
+    master = Master(matrix, blocks.costs, floors, options, interrupt)
+    search = _Search(matrix, master, blocks.cuts, settle, options, interrupt, _reporter(progress, started), started)
+    state = State()
+    if anchor is not None and local is not None and new is not None:
+        _recall(search, anchor, local, new)
+        _settle(search, state, anchor.decisions[master.integer])
+    state.bound = _relaxation(search, state.cost, None if anchor is None else anchor.record.inner)
+    word = "infeasible" if state.bound == np.inf else _whole(search, state)
+    if memory is not None and local is not None and state.decisions is not None:
+        memory.keep(Anchor(matrix.keys, local.blocks, local.bases, floors, search.record, state.decisions))
+    return Found(word, state.cost, min(state.bound, state.cost), state.decisions, state.operation)
 
 
-def _begun(solvers: list[BlockSolver], anchor: Anchor, parts: Split) -> list[BlockSolver]:
+def _begun(blocks: LocalBlocks, anchor: Anchor) -> list[int]:
     """Begin all blocks from the bases of the first search; those that have changed since."""
-    for solver, basis in zip(solvers, anchor.bases, strict=True):
-        solver.begin_from(basis)
-    changed = anchor.changed(parts)
-    return [solver for solver in solvers if solver.number in changed]
+    blocks.begin_from(anchor.bases)
+    return anchor.changed(blocks.blocks)
 
 
-def _recall(search: _Search, anchor: Anchor, new: list[BlockSolver], evaluate_new: Evaluate) -> None:
+def _floors(blocks: LocalBlocks, anchor: Anchor, new: list[int]) -> np.ndarray:
+    floors = anchor.floors.copy()
+    floors[new] = blocks.floors_of(new)
+    return floors
+
+
+def _recall(search: _Search, anchor: Anchor, blocks: LocalBlocks, new: list[int]) -> None:
     """Give the master the cuts of blocks as they were, and look at the others where the first search looked."""
-    changed = {solver.number for solver in new}
+    changed = set(new)
     search.add([cut for cut in anchor.record.cuts if cut.block not in changed])
     for point in anchor.record.points[-POINTS:]:
-        search.add(evaluate_new(point))
+        search.add(blocks.cuts_of(new, point))
 
 
 def _settle(search: _Search, state: State, whole: np.ndarray) -> None:
@@ -171,7 +194,7 @@ def _settle(search: _Search, state: State, whole: np.ndarray) -> None:
     """
     for _ in range(SETTLING):
         bound, decisions = search.master.completed(whole)
-        cheapest = bound + search.parts.offset
+        cheapest = bound + search.master.offset
         settled = highs.relative_gap(state.cost, cheapest) <= RELAXED_PART * search.options.gap
         if decisions is None or settled or search.over():
             return
@@ -187,7 +210,7 @@ def _relaxation(search: _Search, known: float, inner: np.ndarray | None) -> floa
         bound, vertex = search.master.relaxed()
         if bound == np.inf:
             return bound
-        state.bound = max(state.bound, bound + search.parts.offset)
+        state.bound = max(state.bound, bound + search.master.offset)
         search.report(state, False)
         if highs.relative_gap(known, state.bound) <= search.options.gap:
             break
@@ -208,7 +231,7 @@ def _inner(search: _Search, state: State) -> np.ndarray | None:
     """Decisions half way between what the cuts allow and what is known to be possible."""
     if not np.isfinite(state.gap()):
         return search.master.centre(np.inf)
-    return search.master.centre(state.bound + LEVEL * (state.cost - state.bound) - search.parts.offset)
+    return search.master.centre(state.bound + LEVEL * (state.cost - state.bound) - search.master.offset)
 
 
 def _whole(search: _Search, state: State) -> str:
@@ -218,35 +241,22 @@ def _whole(search: _Search, state: State) -> str:
             return "optimal" if state.gap() <= highs.CLOSED_GAP else "within gap"
         if search.over():
             break
-        start = None
-        if state.decisions is not None:
-            start = np.concatenate([state.decisions, [cut.value for cut in state.operation]])
         part = MASTER_PART * search.options.gap
-        enough = state.cost - search.options.gap * abs(state.cost) - search.parts.offset
-        bound, decisions = search.master.whole(part, enough, start, search.left())
+        enough = state.cost - search.options.gap * abs(state.cost) - search.master.offset
+        bound, decisions = search.master.whole(part, enough, state.decisions, search.left())
         if bound == np.inf:
             return "infeasible"
-        state.bound = max(state.bound, bound + search.parts.offset)
+        state.bound = max(state.bound, bound + search.master.offset)
         if decisions is None:
             break
         search.tried(state, decisions)
-        _settle(search, state, decisions[search.parts.integer])
+        _settle(search, state, decisions[search.master.integer])
         search.report(state, True)
     if search.interrupt.asked:
         return "interrupted"
     if not search.over():
         return "failed: the master gives no further decisions"
     return "no incumbent" if state.decisions is None else "feasible at time limit"
-
-
-def _in_threads(pool: ThreadPoolExecutor, solvers: list[BlockSolver]) -> Evaluate:
-    """Evaluates decisions in blocks side by side, the largest first: HiGHS frees Python's lock."""
-    largest_first = sorted(solvers, key=lambda solver: -solver.own)
-    return lambda decisions: _in_order(pool.map(lambda solver: solver.cut(decisions), largest_first))
-
-
-def _in_order(cuts: Iterable[Cut]) -> list[Cut]:
-    return sorted(cuts, key=lambda cut: cut.block)
 
 
 def _reporter(progress: Progress | None, started: float) -> Callable[[State, bool], None]:
@@ -265,15 +275,3 @@ def _reporter(progress: Progress | None, started: float) -> Callable[[State, boo
         )
 
     return report
-
-
-def _answer(matrix: Matrix, parts: Split, state: State, word: str) -> highs.Answer:
-    """The best decisions and their operation as columns of the whole matrix."""
-    if state.decisions is None:
-        return highs.Answer(word, None, np.nan, state.bound)
-    x = np.empty(matrix.a.shape[1])
-    x[parts.columns] = state.decisions[: len(parts.columns)]
-    for cut in state.operation:
-        assert cut.x is not None
-        x[parts.blocks[cut.block].own] = cut.x
-    return highs.Answer(word, x, state.cost, min(state.bound, state.cost), method="benders")

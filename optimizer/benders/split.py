@@ -10,11 +10,16 @@ A row that sums operation over several networks (clean energy against load, say)
 contributes a share s_b, a decision, and keeps its own part of the row to it:
 
     sum_b a_b x_b >= r   becomes   sum_b s_b >= r  and  a_b x_b >= s_b   for every b
+
+The master is a matrix too: of the decisions, the shares and a column for the cost of every block.
 """
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Hashable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -23,16 +28,17 @@ from scipy.sparse.csgraph import connected_components
 from optimizer.highs import Program
 from optimizer.model.matrix import Matrix
 
-#: Variables that join years, networks or futures, or follow from such variables alone.
+#: Variables that join years or networks, or follow from such variables alone.
 DECISIONS = (
     "build", "build_energy", "retired", "capacity_mw", "energy_mwh", "it_mw", "opened", "unmet_mw", "plant_cost",
     "upkeep_cost", "capital_cash", "collateral", "poi_mw", "fixed_bill", "contract_bill", "emissions_kt",
-    "common_order", "at_risk", "excess",
 )  # fmt: skip
 #: Components of fewer columns than this make one block together: a cut for each would cost more than it tells.
 SMALL = 50
 #: Constraints that sum the operation of several networks or years.
-DIVIDED = ("clean_energy_matches_load", "clean_energy_matches_load_hourly", "cost_of_future")
+DIVIDED = ("clean_energy_matches_load", "clean_energy_matches_load_hourly")
+#: Names of the master's columns that the whole matrix does not have.
+SHARE, OPERATING_COST = "share_of_row", "operating_cost"
 
 
 @dataclass(frozen=True)
@@ -47,11 +53,14 @@ class Block:
         Positions of its own columns in the whole matrix.
     decisions
         Positions of the decisions it depends on, in the master.
+    cost
+        Position of the column for its cost, in the master.
     """
 
     program: Program
     own: np.ndarray
     decisions: np.ndarray
+    cost: int
 
 
 @dataclass(frozen=True)
@@ -61,23 +70,17 @@ class Split:
     Attributes
     ----------
     master
-        Decisions, the shares of divided rows after them, and the rows among these alone.
-    integer
-        Which columns of the master are whole.
+        Decisions, shares of divided rows, costs of blocks, and the rows among these alone.
     columns
-        Position of every decision in the whole matrix; shares have none and come last.
-    offset
-        Constant of the cost, M$.
+        Position of every decision in the whole matrix; shares and costs have none and come after the decisions.
     """
 
-    master: Program
-    integer: np.ndarray
+    master: Matrix
     columns: np.ndarray
     blocks: tuple[Block, ...]
-    offset: float
 
 
-def split(matrix: Matrix, small: int = SMALL) -> Split:
+def split(matrix: Matrix, small: int = SMALL, part: Hashable = 0) -> Split:
     """Take a matrix apart.
 
     Parameters
@@ -86,6 +89,8 @@ def split(matrix: Matrix, small: int = SMALL) -> Split:
         A compiled model; a whole number in its operation becomes a decision.
     small
         Components of fewer columns make one block together.
+    part
+        What tells the blocks of this matrix from those of another, if both become parts of one problem.
     """
     decided = matrix.integer.copy()
     for name in DECISIONS:
@@ -96,23 +101,26 @@ def split(matrix: Matrix, small: int = SMALL) -> Split:
     label = _components(rows[~divided][:, operated], small)
     owner = _owners(rows[:, operated], label)
     shares = _shares(rows, divided, operated, label)
-    master = _master(matrix, rows, columns, owner, divided, shares)
-    blocks = []
-    for number in range(label.max(initial=-1) + 1):
-        held = np.flatnonzero((owner == number) & ~divided)
-        blocks.append(_block(matrix, rows, number, operated[label == number], columns, held, shares))
-    integer = np.concatenate([matrix.integer[columns], np.zeros(len(shares), bool)])
-    return Split(master, integer, columns, tuple(blocks), float(matrix.cost_offset.sum()))
+    count = label.max(initial=-1) + 1
+    master = _master(matrix, rows, columns, (owner < 0) | divided, shares, count, part)
+    first_cost = len(columns) + len(shares)
+    blocks = [
+        _block(
+            matrix, rows, operated[label == number], columns, np.flatnonzero((owner == number) & ~divided),
+            [(len(columns) + at, share.row) for at, share in enumerate(shares) if share.block == number],
+            first_cost + number,
+        )
+        for number in range(count)
+    ]  # fmt: skip
+    return Split(master, columns, tuple(blocks))
 
 
 @dataclass(frozen=True)
 class _Share:
-    """Part of a divided row that a block contributes: row of the whole matrix, block, and where the share may lie."""
+    """Part of a divided row that a block contributes."""
 
     row: int
     block: int
-    lower: float
-    upper: float
 
 
 def _components(rows: sparse.csr_array, small: int) -> np.ndarray:
@@ -138,7 +146,7 @@ def _shares(rows: sparse.csr_array, divided: np.ndarray, operated: np.ndarray, l
     place = np.full(rows.shape[1], -1)
     place[operated] = label
     return [
-        _Share(int(row), int(block), -np.inf, np.inf)
+        _Share(int(row), int(block))
         for row in np.flatnonzero(divided)
         for block in np.unique(place[rows.indices[rows.indptr[row] : rows.indptr[row + 1]]])
         if block >= 0
@@ -149,56 +157,88 @@ def _master(
     matrix: Matrix,
     rows: sparse.csr_array,
     columns: np.ndarray,
-    owner: np.ndarray,
-    divided: np.ndarray,
+    kept: np.ndarray,
     shares: list[_Share],
-) -> Program:
-    kept = np.flatnonzero((owner < 0) | divided)
-    at = {int(row): position for position, row in enumerate(kept)}
-    ones = sparse.csc_array(
-        (np.ones(len(shares)), ([at[share.row] for share in shares], np.arange(len(shares)))),
-        shape=(len(kept), len(shares)),
+    blocks: int,
+    part: Hashable,
+) -> Matrix:
+    """The matrix of the decisions, with a column at no limits for each share and for the cost of each block."""
+    height = np.flatnonzero(kept)
+    at = {int(row): position for position, row in enumerate(height)}
+    more, width = len(shares) + blocks, len(columns)
+    ones = sparse.csr_array(
+        (np.ones(len(shares)), ([at[share.row] for share in shares], np.arange(len(shares)))), shape=(len(height), more)
     )
-    return Program(
-        sparse.csc_array(sparse.hstack([rows[kept][:, columns], ones])),
-        matrix.row_lower[kept],
-        matrix.row_upper[kept],
-        np.concatenate([matrix.objective[columns], np.zeros(len(shares))]),
-        np.concatenate([matrix.lower[columns], [share.lower for share in shares]]),
-        np.concatenate([matrix.upper[columns], [share.upper for share in shares]]),
+    costs = sparse.csr_array((np.ones(blocks), (np.zeros(blocks, int), width + len(shares) + np.arange(blocks))),
+                             shape=(1, width + more))  # fmt: skip
+    decided = sparse.hstack([matrix.cost_rows[:, columns], sparse.csr_array((matrix.cost_rows.shape[0], more))])
+    position = np.full(matrix.a.shape[1], -1)
+    position[columns] = np.arange(width)
+    names, keys = _names_of(matrix, position)
+    for name, found in (
+        (SHARE, [(*matrix.row_names[share.row], part, share.block) for share in shares]),
+        (OPERATING_COST, [(part, number) for number in range(blocks)]),
+    ):
+        if found:
+            names[name], keys[name] = width + np.arange(len(found)), found
+            width += len(found)
+    free = np.full(more, np.inf)
+    return Matrix(
+        a=sparse.csc_array(sparse.hstack([rows[height][:, columns], ones])),
+        row_lower=matrix.row_lower[height],
+        row_upper=matrix.row_upper[height],
+        row_names=[matrix.row_names[row] for row in height],
+        cost_rows=sparse.csr_array(sparse.vstack([decided, costs])),
+        cost_offset=np.append(matrix.cost_offset, 0.0),
+        cost_keys=[*matrix.cost_keys, (OPERATING_COST, "", 0)],
+        lower=np.concatenate([matrix.lower[columns], -free]),
+        upper=np.concatenate([matrix.upper[columns], free]),
+        integer=np.concatenate([matrix.integer[columns], np.zeros(more, bool)]),
+        names=names,
+        keys=keys,
     )
+
+
+def _names_of(matrix: Matrix, position: np.ndarray) -> tuple[dict[str, np.ndarray], dict[str, list[tuple[Any, ...]]]]:
+    """Names and keys of the columns that have a position (-1: none), at those positions."""
+    names, keys = {}, {}
+    for name, columns in matrix.names.items():
+        kept = position[columns] >= 0
+        if kept.any():
+            names[name] = position[columns][kept]
+            keys[name] = list(itertools.compress(matrix.keys[name], kept))
+    return names, keys
 
 
 def _block(
     matrix: Matrix,
     rows: sparse.csr_array,
-    number: int,
     own: np.ndarray,
     columns: np.ndarray,
     held: np.ndarray,
-    shares: list[_Share],
+    shares: list[tuple[int, int]],
+    cost: int,
 ) -> Block:
-    mine = [(position, share) for position, share in enumerate(shares) if share.block == number]
-    parts = [share.row for _, share in mine]
+    """Rows ``held`` of the matrix, and its part of each divided row; ``shares``: position in the master, and row."""
+    parts = [row for _, row in shares]
     linked = rows[held][:, columns]
     used = np.unique(linked.indices)
     bounded = np.isfinite(matrix.row_lower[parts]), np.isfinite(matrix.row_upper[parts])
     a = sparse.block_array(
         [
             [rows[held][:, own], linked[:, used], None],
-            [rows[parts][:, own], None, -sparse.eye_array(len(mine))],
+            [rows[parts][:, own], None, -sparse.eye_array(len(shares))],
         ]
-        if mine
+        if shares
         else [[rows[held][:, own], linked[:, used]]]
     )
-    free = len(used) + len(mine)
-    decisions = np.concatenate([used, [len(columns) + position for position, _ in mine]]).astype(int)
+    free = np.full(len(shares), np.inf)
     program = Program(
         sparse.csc_array(a),
         np.concatenate([matrix.row_lower[held], np.where(bounded[0], 0.0, -np.inf)]),
         np.concatenate([matrix.row_upper[held], np.where(bounded[1], 0.0, np.inf)]),
-        np.concatenate([matrix.objective[own], np.zeros(free)]),
-        np.concatenate([matrix.lower[own], matrix.lower[columns[used]], [share.lower for _, share in mine]]),
-        np.concatenate([matrix.upper[own], matrix.upper[columns[used]], [share.upper for _, share in mine]]),
+        np.concatenate([matrix.objective[own], np.zeros(len(used) + len(shares))]),
+        np.concatenate([matrix.lower[own], matrix.lower[columns[used]], -free]),
+        np.concatenate([matrix.upper[own], matrix.upper[columns[used]], free]),
     )
-    return Block(program, own, decisions)
+    return Block(program, own, np.concatenate([used, [at for at, _ in shares]]).astype(int), cost)

@@ -41,33 +41,35 @@ def add(m: pyo.ConcreteModel, d: Data) -> None:
 
 
 def _placement(m: pyo.ConcreteModel, d: Data) -> None:
-    rows = {i: row for i, row in d.active_site_years.items() if i[1] in d.operated}
+    """IT is placed in all planning years, as investments are; what is operated is the part of it in SITE_YEARS."""
+    rows = d.active_site_years
     active = list(rows)
     optional = [(s, y) for s, y in active if not d.sites[s].required]
     compute = d.instance.manifest.compute
     demand = {row.year: row.it_mw for row in d.instance.compute_demand}
-    m.SITE_YEARS = pyo.Set(dimen=2, initialize=active)
+    m.PLACED = pyo.Set(dimen=2, initialize=active)
+    m.SITE_YEARS = pyo.Set(dimen=2, initialize=[i for i in active if i[1] in d.operated])
     m.OPTIONAL = pyo.Set(dimen=2, initialize=optional)
-    m.floor_mw = pyo.Param(m.SITE_YEARS, initialize={i: rows[i].floor_mw for i in active})
-    m.ceiling_mw = pyo.Param(m.SITE_YEARS, initialize={i: rows[i].ceiling_mw for i in active})
-    m.compute_demand = pyo.Param(m.OPERATED, initialize={y: demand[y] for y in d.operated})
+    m.floor_mw = pyo.Param(m.PLACED, initialize={i: rows[i].floor_mw for i in active})
+    m.ceiling_mw = pyo.Param(m.PLACED, initialize={i: rows[i].ceiling_mw for i in active})
+    m.compute_demand = pyo.Param(m.YEARS, initialize={y: demand[y] for y in d.years})
     m.it_mw = pyo.Var(
-        m.SITE_YEARS,
+        m.PLACED,
         bounds=lambda m, s, y: (rows[s, y].floor_mw if d.sites[s].required else 0, rows[s, y].ceiling_mw),
         doc="energised IT",
     )
     m.unmet_mw = pyo.Var(
-        m.OPERATED, bounds=lambda m, y: (0, compute.max_unmet_share * demand[y]), doc="demand without a site"
+        m.YEARS, bounds=lambda m, y: (0, compute.max_unmet_share * demand[y]), doc="demand without a site"
     )
-    m.SITES_IN = pyo.Set(m.OPERATED, initialize={y: [s for s, v in active if v == y] for y in d.operated})
+    m.SITES_IN = pyo.Set(m.YEARS, initialize={y: [s for s, v in active if v == y] for y in d.years})
     m.compute_demand_met = constrain(
-        m.OPERATED, rule=lambda m, y: sum(m.it_mw[s, y] for s in m.SITES_IN[y]) + m.unmet_mw[y] >= m.compute_demand[y]
+        m.YEARS, rule=lambda m, y: sum(m.it_mw[s, y] for s in m.SITES_IN[y]) + m.unmet_mw[y] >= m.compute_demand[y]
     )
     if compute.energised_it_stays:
-        pairs = [(s, y, v) for s in d.sites for y, v in zip(d.operated, d.operated[1:], strict=False) if (s, y) in rows]
+        pairs = [(s, y, v) for s in d.sites for y, v in zip(d.years, d.years[1:], strict=False) if (s, y) in rows]
         m.CONSECUTIVE = pyo.Set(dimen=3, initialize=[i for i in pairs if (i[0], i[2]) in rows])
         m.energised_it_stays = constrain(m.CONSECUTIVE, rule=lambda m, s, y, v: m.it_mw[s, y] <= m.it_mw[s, v])
-    m.UNMET_YEARS = pyo.Set(initialize=list(d.operated) if compute.max_unmet_share else [])
+    m.UNMET_YEARS = pyo.Set(initialize=list(d.years) if compute.max_unmet_share else [])
     m.cost_unmet_compute_penalty = cost_term(
         ["portfolio"],
         m.UNMET_YEARS,
@@ -84,7 +86,7 @@ def _opening(m: pyo.ConcreteModel, d: Data) -> None:
     m.it_above_floor_if_open = constrain(
         m.OPTIONAL, rule=lambda m, s, y: m.it_mw[s, y] >= m.floor_mw[s, y] * m.opened[s, y]
     )
-    pairs = [(s, y, v) for s, y in optional for v in d.operated if v > y and (s, v) in m.OPTIONAL]
+    pairs = [(s, y, v) for s, y in optional for v in d.years if v > y and (s, v) in m.OPTIONAL]
     nearest = [i for i in pairs if not any(i[1] < w < i[2] for s, w in optional if s == i[0])]
     m.OPENINGS = pyo.Set(dimen=3, initialize=nearest)
     m.open_site_stays_open = constrain(m.OPENINGS, rule=lambda m, s, y, v: m.opened[s, y] <= m.opened[s, v])
@@ -93,7 +95,7 @@ def _opening(m: pyo.ConcreteModel, d: Data) -> None:
 
 def _opening_cost(m: pyo.ConcreteModel, d: Data) -> None:
     """The cost falls due in the first open year: opened[y] less opened in the year before."""
-    costly = [(s, y) for s, y in m.SITE_YEARS if d.sites[s].opening_cost_usd > 0]
+    costly = [(s, y) for s, y in m.PLACED if d.sites[s].opening_cost_usd > 0]
     first = {s: min(y for q, y in costly if q == s) for s, _ in costly}
     before = {(s, v): y for s, y, v in m.OPENINGS}
     due = {i: d.sites[i[0]].opening_cost_usd / MILLION * (1 + d.discount_rate) ** (d.base_year - i[1]) for i in costly}

@@ -328,6 +328,12 @@ class Data:
         }
         return self.sites[site].existing_poi_mw + sum(upgrades.values())
 
+    def grid_connected(self, site: str) -> bool:
+        """Has the site a POI, or could it fund one in some year."""
+        if self.sites[site].existing_poi_mw > 0:
+            return True
+        return any(r.site == site and r.service_years for r in self.of_kind("wires"))
+
     def needs_net_purchase(self, zone: str) -> bool:
         """Does a limit, a price response or a balance rest on the zone's net purchase."""
         row = self.zones[zone]

@@ -197,8 +197,7 @@ def _capacity(m: pyo.ConcreteModel, d: Data) -> None:
     obliged = [(z, y) for z, zone in d.zones.items() if zone.capacity_obligation for y in d.operated]
     plant = [i for i in m.RESOURCE_YEARS if d.resources[i[0]].kind != "wires" and d.resources[i[0]].additional]
     accredited = group(plant, lambda i: (d.zone_of(d.resources[i[0]]), i[1]))
-    connected = {s for s, _ in m.GRID_SITE_YEARS}
-    loads = group([i for i in m.SITE_YEARS if i[0] in connected], lambda i: (d.sites[i[0]].zone, i[1]))
+    loads = group([i for i in m.SITE_YEARS if d.grid_connected(i[0])], lambda i: (d.sites[i[0]].zone, i[1]))
     m.OBLIGED = pyo.Set(dimen=2, initialize=obliged)
     m.ACCREDITED = pyo.Set(m.OBLIGED, dimen=2, initialize={i: accredited.get(i, []) for i in obliged})
     m.OBLIGED_SITES = pyo.Set(m.OBLIGED, dimen=2, initialize={i: loads.get(i, []) for i in obliged})

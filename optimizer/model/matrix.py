@@ -60,6 +60,32 @@ class Matrix:
         return (float(values.min()), float(values.max())) if len(values) else (1.0, 1.0)
 
 
+@dataclass(frozen=True)
+class Size:
+    """How large a matrix is, and how far its coefficients lie apart."""
+
+    rows: int
+    columns: int
+    integers: int
+    nonzeros: int
+    coefficient_range: tuple[float, float]
+
+    @staticmethod
+    def of(matrix: Matrix) -> Size:
+        rows, columns = matrix.a.shape
+        return Size(rows, columns, int(matrix.integer.sum()), int(matrix.a.nnz), matrix.coefficient_range())
+
+    def __add__(self, other: Size) -> Size:
+        (least, most), (lesser, greater) = self.coefficient_range, other.coefficient_range
+        return Size(
+            self.rows + other.rows,
+            self.columns + other.columns,
+            self.integers + other.integers,
+            self.nonzeros + other.nonzeros,
+            (min(least, lesser), max(most, greater)),
+        )
+
+
 def compile_matrix(model: pyo.ConcreteModel) -> Matrix:
     """Compile a built model.
 

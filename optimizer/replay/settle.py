@@ -53,12 +53,12 @@ def settle(instance: Instance, year: int, values: Values, hourly: Hourly) -> dic
     model = build(_without_exact_billing(instance), operated=(year,))
     matrix = hold(compile_matrix(model), values)
     x = _remainder(_hours_fixed(matrix, hourly_variables(model), hourly), year)
-    pay = _make_whole(Accounts(Reading(Solution(model.data, matrix, x))), model.data, instance)
+    pay = _make_whole(Accounts(Reading(Solution.of(model.data, matrix, x))), model.data, instance)
     for column, (utility, customer_class, of) in zip(
         matrix.names.get("make_whole", ()), matrix.keys.get("make_whole", ()), strict=True
     ):
         x[column] = pay.get((utility, customer_class, of), 0.0) / MILLION
-    reading = Reading(Solution(model.data, matrix, x))
+    reading = Reading(Solution.of(model.data, matrix, x))
     tables = operating_tables(reading) | Accounts(reading).tables()
     return {name: _of_year(name, tables[name], year) for name in TABLES}
 

@@ -29,6 +29,21 @@ Order = tuple[str, str, int]
 
 
 @dataclass(frozen=True)
+class Risk:
+    """Cost of every future as weights of its columns and a constant, M$, with its probability; level of CVaR."""
+
+    costs: tuple[tuple[np.ndarray, float], ...]
+    weights: np.ndarray
+    alpha: float
+
+    def edge(self, costs: np.ndarray) -> float:
+        """The least cost that no more than 1 - alpha of futures exceed: where eta makes CVaR least."""
+        order = np.argsort(costs)
+        within = np.cumsum(self.weights[order]) >= self.alpha - 1e-12
+        return float(costs[order][np.argmax(within)])
+
+
+@dataclass(frozen=True)
 class Stack:
     """Futures joined.
 
@@ -40,11 +55,25 @@ class Stack:
         First column of each future, and of the common orders.
     orders
         What the common columns mean.
+    risk
+        None where the aim is the expected cost alone.
     """
 
     matrix: Matrix
     starts: tuple[int, ...]
     orders: tuple[Order, ...]
+    risk: Risk | None = None
+
+    def settled(self, x: np.ndarray) -> np.ndarray:
+        """Column values with those of the risk as the costs of the futures make them."""
+        if self.risk is None:
+            return x
+        settled = x.copy()
+        costs = np.array([cost @ self.part(x, at) + constant for at, (cost, constant) in enumerate(self.risk.costs)])
+        first = self.starts[-1] + len(self.orders)
+        settled[first] = self.risk.edge(costs)
+        settled[first + 1 :] = np.maximum(costs - settled[first], 0.0)
+        return settled
 
     def part(self, x: np.ndarray, future: int) -> np.ndarray:
         """Column values of one future."""
@@ -102,7 +131,10 @@ def stack(
         at for space in spaces for at, order in enumerate(orders) if service_year(space, base, order) is None
     }
     joined = _joined(matrices, weights * (1 - beta), orders, ties, undeliverable)
-    return Stack(_with_risk(joined, matrices, weights, starts, beta, alpha) if beta else joined, starts, orders)
+    if not beta:
+        return Stack(joined, starts, orders)
+    risk = Risk(tuple((m.objective, float(m.cost_offset.sum())) for m in matrices), weights, alpha)
+    return Stack(_with_risk(joined, matrices, weights, starts, beta, alpha), starts, orders, risk)
 
 
 def _lead(resource: Resource) -> float:

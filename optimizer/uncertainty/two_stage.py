@@ -12,8 +12,8 @@ Introduction to Stochastic Programming, 2011, section 4). Each is known within t
 
 from __future__ import annotations
 
+import contextlib
 import itertools
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,18 +21,20 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from optimizer import benders, highs
+from optimizer import highs
+from optimizer.cluster import Scheduler
+from optimizer.decisions import investments
 from optimizer.instance import Instance, read_instance
-from optimizer.model.data import Data
-from optimizer.model.matrix import Matrix
+from optimizer.model.data import MILLION, Data
 from optimizer.overrides import apply_overrides
 from optimizer.plan import Plan
 from optimizer.results import rows_of
-from optimizer.solve import COLUMNS, GAP, Infeasible, Method, SolverFailure, refuse_no_answer
+from optimizer.solve import Infeasible, Method, SolverFailure, solve
 from optimizer.sweep import SweepError, Variant
 from optimizer.uncertainty.mean import mean_instance
-from optimizer.uncertainty.stack import Order, Stack, service_year, stack
-from optimizer.whatif.space import FUNDING, Space, least_cost, read, usd
+from optimizer.uncertainty.problem import Asked, Least, Problem, problem
+from optimizer.uncertainty.stack import service_year
+from optimizer.whatif.space import Space, usd
 
 #: More sets of futures than this are not tried when rates may fail in some.
 SETS = 64
@@ -80,17 +82,6 @@ class TwoStage:
             draft.replace(target / f"{name}.csv")
 
 
-@dataclass(frozen=True)
-class _Asked:
-    """What every solve is told."""
-
-    options: highs.Options
-    method: Method
-    beta: float
-    alpha: float
-    committed_by: int
-
-
 def two_stage(
     instance: str | Path | Instance,
     scenarios: Sequence[Variant],
@@ -103,6 +94,8 @@ def two_stage(
     time_limit: float | None = None,
     threads: int | None = None,
     method: Method = "auto",
+    workers: int | None = None,
+    scheduler: str | Scheduler | None = None,
 ) -> TwoStage:
     """Plan for several futures at once.
 
@@ -122,8 +115,8 @@ def two_stage(
     rates_probability
         Probability with which rates hold in all classes and years; 1 for in every future. The futures in which they
         need not are chosen to cost least: every largest set that the probability allows is tried.
-    gap, time_limit, threads, method
-        As in `solve`, for every search.
+    gap, time_limit, threads, method, workers, scheduler
+        As in `solve`, for every search; by blocks, every future adds its own to those solved side by side.
 
     Raises
     ------
@@ -138,18 +131,39 @@ def two_stage(
     weights = _weights(scenarios)
     _refuse_shares(beta, alpha, rates_probability)
     year = case.manifest.base_year if committed_by is None else committed_by
-    asked = _Asked(highs.Options(gap, time_limit, threads), method, beta, alpha, year)
+    options = highs.Options(gap, time_limit, threads)
+    asked = Asked(options, method, scheduler, workers, beta, alpha, year)
     futures = {scenario.name: apply_overrides(case, list(scenario.overrides)) for scenario in scenarios}
-    best: tuple[_Found, list[Space]] | None = None
-    bound, known = np.inf, dict[tuple[str, bool], Space]()
-    for lifted in _sets(list(futures), weights, rates_probability):
-        spaces = [_space(futures[name], name in lifted, known) for name in futures]
-        found = _least(spaces, weights, Data.of(case), asked)
-        bound = min(bound, found.answer.bound)
-        if best is None or found.answer.objective < best[0].answer.objective:
-            best = found, spaces
-    assert best is not None
-    return _read(case, list(futures), weights, best[1], best[0], bound, asked)
+    bound = np.inf
+    with _Best() as best:
+        for lifted in _sets(list(futures), weights, rates_probability):
+            instances = [apply_overrides(f, [LIFTED]) if name in lifted else f for name, f in futures.items()]
+            bound = min(bound, best.offered(problem(instances, weights, case, asked)))
+        return _read(case, list(futures), weights, best, bound, asked)
+
+
+class _Best:
+    """Of the problems offered, the one with the least; the others are closed."""
+
+    problem: Problem
+    least: Least
+
+    def __enter__(self) -> _Best:
+        self._open = contextlib.ExitStack()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+    def offered(self, offer: contextlib.AbstractContextManager[Problem]) -> float:
+        """Bound of the problem offered, M$."""
+        with contextlib.ExitStack() as opened:
+            found = opened.enter_context(offer)
+            least = found.least(found.stack.matrix)
+            if not hasattr(self, "least") or least.answer.objective < self.least.answer.objective:
+                self._open.close()
+                self.problem, self.least, self._open = found, least, opened.pop_all()
+        return least.answer.bound
 
 
 def _weights(scenarios: Sequence[Variant]) -> np.ndarray:
@@ -194,47 +208,6 @@ def _sets(names: Sequence[str], weights: np.ndarray, probability: float) -> list
     return largest
 
 
-def _space(future: Instance, lifted: bool, known: dict[tuple[str, bool], Space]) -> Space:
-    key = future.content_hash, lifted
-    if key not in known:
-        known[key] = Space.of(apply_overrides(future, [LIFTED]) if lifted else future)
-    return known[key]
-
-
-# The search
-
-
-@dataclass(frozen=True)
-class _Found:
-    stack: Stack
-    answer: highs.Answer
-    x: np.ndarray
-
-
-def _least(spaces: Sequence[Space], weights: np.ndarray, base: Data, asked: _Asked) -> _Found:
-    joined = stack(spaces, weights, base, asked.committed_by, asked.beta, asked.alpha)
-    answer = _answer(joined.matrix, asked)
-    assert answer.x is not None
-    return _Found(joined, answer, answer.x)
-
-
-def _answer(matrix: Matrix, asked: _Asked) -> highs.Answer:
-    """The least of a matrix, by blocks where that pays."""
-    large = matrix.a.shape[1] >= COLUMNS and asked.options.gap >= GAP
-    interrupt = highs.Interrupt()
-    if matrix.integer.any() and (asked.method == "benders" or (asked.method == "auto" and large)):
-        try:
-            workers = asked.options.threads or os.cpu_count() or 1
-            answer = benders.search(matrix, benders.split(matrix), asked.options, interrupt, workers=workers)
-        except benders.BlockError:
-            answer = None
-        if answer is not None and answer.x is not None:
-            return answer
-    answer = highs.run(highs.hand_off(matrix, asked.options), matrix, interrupt)
-    refuse_no_answer(answer)
-    return highs.fix_and_polish(matrix, answer, asked.options)
-
-
 def measure(costs: np.ndarray, weights: np.ndarray, beta: float, alpha: float) -> float:
     """(1 - beta) expected cost + beta CVaR_alpha.
 
@@ -259,70 +232,60 @@ def conditional_value_at_risk(costs: np.ndarray, weights: np.ndarray, alpha: flo
 
 
 def _read(
-    case: Instance,
-    names: Sequence[str],
-    weights: np.ndarray,
-    spaces: Sequence[Space],
-    found: _Found,
-    bound: float,
-    asked: _Asked,
+    case: Instance, names: Sequence[str], weights: np.ndarray, best: _Best, bound: float, asked: Asked
 ) -> TwoStage:
-    alone = [least_cost(space, asked.options) for space in spaces]
-    plans = {}
-    for at, (name, space) in enumerate(zip(names, spaces, strict=True)):
-        x = found.stack.part(found.x, at)
-        options = asked.options
-        plans[name] = read(space, space.instance, x, alone[at].bound, options.gap, options.threads, found.answer.status)
-    costs = np.array([plan.objective_usd for plan in plans.values()])
+    spaces = best.problem.spaces
+    alone = [_alone(space.instance, asked) for space in spaces]
+    found = best.problem.plans(best.least, [plan.bound_usd / MILLION for plan in alone])
+    plans = dict(zip(names, found, strict=True))
+    costs = np.array([plan.objective_usd for plan in found])
     scenarios = pd.DataFrame(
         {
             "scenario": list(names),
             "weight": weights,
             "cost_usd": costs,
-            "alone_usd": [min(usd(answer.objective), cost) for answer, cost in zip(alone, costs, strict=True)],
-            "alone_bound_usd": [usd(answer.bound) for answer in alone],
+            "alone_usd": [min(plan.objective_usd, cost) for plan, cost in zip(alone, costs, strict=True)],
+            "alone_bound_usd": [plan.bound_usd for plan in alone],
             "rates_held": [space.instance.manifest.rates.enforce for space in spaces],
         }
     )
     total = measure(costs, weights, asked.beta, asked.alpha)
     limits = min(usd(bound), total), total
     return TwoStage(
-        summary=_summary(scenarios, limits, _averaged(case, spaces, weights, found, asked), asked),
+        summary=_summary(scenarios, limits, _averaged(best, weights, asked), asked),
         scenarios=scenarios,
-        orders=_orders(found),
+        orders=_orders(best),
         funding=pd.concat(
             [plan.allocation.assign(scenario=name) for name, plan in plans.items()], ignore_index=True
         ).pipe(lambda table: table[["scenario", *(c for c in table.columns if c != "scenario")]]),
-        plans=_agreeing(plans, found, spaces, Data.of(case)),
+        plans=_agreeing(plans, best, Data.of(case)),
         gap=highs.relative_gap(limits[1], limits[0]),
     )
 
 
-def _averaged(
-    case: Instance, spaces: Sequence[Space], weights: np.ndarray, found: _Found, asked: _Asked
-) -> tuple[float, float]:
+def _alone(instance: Instance, asked: Asked) -> Plan:
+    """The plan of a future, or of the mean of all, as if it were known."""
+    options = asked.options
+    return solve(
+        instance, gap=options.gap, time_limit=options.time_limit, threads=options.threads, method=asked.method,
+        workers=asked.workers, scheduler=asked.scheduler,
+    )  # fmt: skip
+
+
+def _averaged(best: _Best, weights: np.ndarray, asked: Asked) -> tuple[float, float]:
     """Bound and cost, US$, of the futures with the orders of the plan for their mean; infinite if one cannot go on."""
-    mean = Space.of(mean_instance([space.instance for space in spaces], weights))
-    x = least_cost(mean, asked.options).x
-    assert x is not None
-    values: dict[Order, float] = {}
-    for part in FUNDING:
-        columns = zip(mean.matrix.keys.get(part, []), mean.matrix.names.get(part, ()), strict=True)
-        values |= {(part, *key): float(x[column]) for key, column in columns}
-    whole = found.stack.matrix.integer[found.stack.starts[-1] :]
-    ordered = {
-        order: float(np.round(values.get(order, 0.0))) if whole[at] else values.get(order, 0.0)
-        for at, order in enumerate(found.stack.orders)
-    }
+    values = investments(_alone(mean_instance([space.instance for space in best.problem.spaces], weights), asked))
+    stacked = best.problem.stack
+    ordered = {order: float(values[order[0]].get(order[1:], 0.0)) for order in stacked.orders}
     try:
-        answer = _answer(found.stack.with_orders(ordered), asked)
+        answer = best.problem.least(stacked.with_orders(ordered)).answer
     except Infeasible:
         return np.inf, np.inf
     return usd(answer.bound), usd(answer.objective)
 
 
 def _summary(
-    scenarios: pd.DataFrame, limits: tuple[float, float], averaged: tuple[float, float], asked: _Asked
+    scenarios: pd.DataFrame, limits: tuple[float, float], averaged: tuple[float, float], asked: Asked
 ) -> pd.DataFrame:
     least, most = limits
     weights = scenarios["weight"].to_numpy()
@@ -345,9 +308,9 @@ def _summary(
     return table
 
 
-def _orders(found: _Found) -> pd.DataFrame:
+def _orders(best: _Best) -> pd.DataFrame:
     """Common orders that are made, both parts of one beside each other."""
-    blocks = found.stack.ordered(found.x)
+    blocks = best.problem.stack.ordered(best.least.x)
     keys = dict.fromkeys(order[1:] for order, count in blocks.items() if abs(count) > 1e-6)
     rows = [
         (*_named(name), year, blocks.get(("build", name, year), 0.0), blocks.get(("build_energy", name, year), 0.0))
@@ -361,7 +324,7 @@ def _named(resource: str) -> tuple[str, str]:
     return option, mode
 
 
-def _agreeing(plans: dict[str, Plan], found: _Found, spaces: Sequence[Space], base: Data) -> dict[str, Plan]:
+def _agreeing(plans: dict[str, Plan], best: _Best, base: Data) -> dict[str, Plan]:
     """The plans, after their tables were seen to hold all that is ordered in common.
 
     Raises
@@ -369,20 +332,20 @@ def _agreeing(plans: dict[str, Plan], found: _Found, spaces: Sequence[Space], ba
     SolverFailure
         If one has fewer blocks in service than were ordered for it.
     """
-    for (name, plan), space in zip(plans.items(), spaces, strict=True):
+    for (name, plan), space in zip(plans.items(), best.problem.spaces, strict=True):
         has = {
             (f"{row.option} [{row.funding_mode}]", int(row.year)): float(row.blocks) for row in rows_of(plan.allocation)
         }
-        for resource, year, blocks in _due(found, space, base):
+        for resource, year, blocks in _due(best, space, base):
             if has.get((resource, year), 0.0) < blocks - 1e-4 * max(1.0, blocks):
                 raise SolverFailure(f"scenario {name}: {resource}, {year}: fewer blocks than ordered in common")
     return plans
 
 
-def _due(found: _Found, space: Space, base: Data) -> Iterator[tuple[str, int, float]]:
+def _due(best: _Best, space: Space, base: Data) -> Iterator[tuple[str, int, float]]:
     """Blocks that are ordered in common, by the year of a future in which they enter service."""
     due: dict[tuple[str, int], float] = {}
-    for order, blocks in found.stack.ordered(found.x).items():
+    for order, blocks in best.problem.stack.ordered(best.least.x).items():
         year = service_year(space, base, order)
         if order[0] == "build" and year is not None:
             due[order[1], year] = due.get((order[1], year), 0.0) + blocks

@@ -22,7 +22,7 @@ from optimizer import highs
 from optimizer.instance import Instance
 from optimizer.model.build import build
 from optimizer.model.data import MILLION, Data
-from optimizer.model.matrix import Matrix, compile_matrix
+from optimizer.model.matrix import Matrix, Size, compile_matrix
 from optimizer.model.solution import Solution
 from optimizer.plan import Plan
 from optimizer.solve import Interrupted, SolveError, Stopwatch, checked_plan, find, refusals, refuse_no_answer
@@ -267,12 +267,25 @@ def read(
     CheckError
         When the plan breaks a limit or its figures do not add up.
     """
-    cost = space.cost.of(x)
+    solution = Solution.of(Data.of(instance), space.matrix, x)
+    return read_solution(instance, solution, Size.of(space.matrix), space.cost.of(x), bound, asked, threads, status)
+
+
+def read_solution(
+    instance: Instance,
+    solution: Solution,
+    size: Size,
+    cost: float,
+    bound: float,
+    asked: float,
+    threads: int | None,
+    status: str = "optimal",
+) -> Plan:
+    """The checked plan of a solution that costs so much, M$; else as `read`."""
     gap = max(asked, highs.relative_gap(cost, bound) * (1 + 1e-6))
     word = "within gap" if status == "optimal" and gap > highs.CLOSED_GAP else status
-    answer = highs.Answer(word, x, cost, min(bound, cost))
-    options = highs.Options(gap=gap, threads=threads)
-    return checked_plan(instance, Solution(Data.of(instance), space.matrix, x), answer, options, Stopwatch(None))
+    answer = highs.Answer(word, None, cost, min(bound, cost))
+    return checked_plan(instance, solution, size, answer, highs.Options(gap=gap, threads=threads), Stopwatch(None))
 
 
 def usd(value: float) -> float:

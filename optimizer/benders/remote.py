@@ -1,0 +1,196 @@
+"""Parts of an instance on the workers of a Dask cluster: built there, kept alive there, and asked for cuts.
+
+A task names the instance (folder and content hash), its parts and the decisions; a worker that does not have a part
+yet, be it new or in the place of one that was lost, builds it first. So nothing is lost with a worker but its time.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from optimizer.benders.block import BlockError, BlockSolver, Cut
+from optimizer.benders.parts import BuiltPart, Part
+from optimizer.cluster import instance_at
+from optimizer.model.matrix import Matrix, Size
+from optimizer.model.solution import Operation
+
+#: Parts that nobody has asked for in so many seconds are dropped: their search was killed.
+IDLE = 3600.0
+
+
+@dataclass(frozen=True)
+class Job:
+    """A part of an instance: where that is, what it contains, and the search that asks."""
+
+    search: str
+    source: str
+    content: str
+    part: Part
+    number: int
+
+
+class _Kept:
+    """A part on a worker: built, with the LPs of its blocks."""
+
+    def __init__(self, job: Job) -> None:
+        self.built = BuiltPart(instance_at(job.source, job.content), job.part, job.number)
+        self.solvers = [BlockSolver(number, block) for number, block in enumerate(self.built.blocks)]
+
+
+#: Parts by search, and when each search last asked for one.
+_kept: dict[str, dict[Job, _Kept]] = {}
+_asked: dict[str, float] = {}
+#: One thread at a time: neither Pyomo nor a HiGHS object stands two.
+_alone = threading.Lock()
+
+
+def _part(job: Job) -> _Kept:
+    _asked[job.search] = time.monotonic()
+    for search in [name for name, then in _asked.items() if _asked[job.search] - then > IDLE]:
+        _drop(search)
+    parts = _kept.setdefault(job.search, {})
+    if job not in parts:
+        parts[job] = _Kept(job)
+    return parts[job]
+
+
+def _drop(search: str) -> None:
+    _kept.pop(search, None)
+    _asked.pop(search, None)
+
+
+def masters(jobs: Sequence[Job]) -> list[tuple[Matrix, Size]]:
+    """Build parts; their masters and sizes."""
+    with _alone:
+        return [(_part(job).built.master, _part(job).built.size) for job in jobs]
+
+
+def floors(jobs: Sequence[Job]) -> list[list[float]]:
+    """What each block of each part costs at the least, M$."""
+    with _alone:
+        return [[solver.floor() for solver in _part(job).solvers] for job in jobs]
+
+
+def cuts(jobs: Sequence[Job], decisions: Sequence[np.ndarray]) -> list[list[Cut] | BlockError]:
+    """Cuts of each block of each part, in the columns of its own master; the error, if a block has none."""
+    with _alone:
+        return [_cuts(_part(job), y) for job, y in zip(jobs, decisions, strict=True)]
+
+
+def _cuts(kept: _Kept, decisions: np.ndarray) -> list[Cut] | BlockError:
+    try:
+        return [replace(solver.cut(decisions), x=None) for solver in kept.solvers]
+    except BlockError as error:
+        return error
+
+
+def operations(jobs: Sequence[Job], decisions: Sequence[np.ndarray]) -> list[Operation]:
+    """How each part operates at decisions at which it can."""
+    with _alone:
+        return [_operation(_part(job), y) for job, y in zip(jobs, decisions, strict=True)]
+
+
+def _operation(kept: _Kept, decisions: np.ndarray) -> Operation:
+    values = [solver.cut(decisions).x for solver in kept.solvers]
+    if any(x is None for x in values):
+        raise RuntimeError("a block cannot operate at decisions at which it could before")
+    return kept.built.operation([x for x in values if x is not None])
+
+
+def forget(search: str) -> None:
+    """Drop the parts of a search that is over."""
+    with _alone:
+        _drop(search)
+
+
+class Crew:
+    """Workers of a cluster and the parts that each has.
+
+    Parameters
+    ----------
+    client
+        Of Dask.
+    jobs
+        All parts.
+    sizes
+        About how much work each is: the largest are given out first, each to whoever has least.
+    """
+
+    def __init__(self, client: Any, jobs: Sequence[Job], sizes: Sequence[float]) -> None:
+        self._client, self._jobs, self._sizes = client, list(jobs), list(sizes)
+        self._shared: dict[str, list[int]] = {}
+
+    def ask(self, work: Callable[..., Any], *inputs: Sequence[Any]) -> list[Any]:
+        """What ``work`` finds for each part; ``inputs`` are lists of one entry a part."""
+        under_way = [
+            (numbers, self._client.submit(
+                work, [self._jobs[n] for n in numbers], *([values[n] for n in numbers] for values in inputs),
+                workers=[worker], allow_other_workers=True, pure=False,
+            ))
+            for worker, numbers in self._shares().items()
+        ]  # fmt: skip
+        found: list[Any] = [None] * len(self._jobs)
+        for numbers, future in under_way:
+            for number, one in zip(numbers, future.result(), strict=True):
+                found[number] = one
+        return found
+
+    def _shares(self) -> dict[str, list[int]]:
+        """Parts of every worker; as before while the workers are the same."""
+        workers = sorted(self._client.scheduler_info(n_workers=-1)["workers"])
+        if sorted(self._shared) != workers:
+            kept = {worker: self._shared.get(worker, []) for worker in workers}
+            placed = {number for numbers in kept.values() for number in numbers}
+            for number in sorted(set(range(len(self._jobs))) - placed, key=lambda n: -self._sizes[n]):
+                least = min(workers, key=lambda worker: sum(self._sizes[n] for n in kept[worker]))
+                kept[least].append(number)
+            self._shared = kept
+        return {worker: numbers for worker, numbers in self._shared.items() if numbers}
+
+    def dismiss(self) -> None:
+        """Let the workers forget the parts."""
+        for search in {job.search for job in self._jobs}:
+            self._client.run(forget, search)
+
+
+class RemoteBlocks:
+    """Blocks on a cluster.
+
+    Parameters
+    ----------
+    crew
+        Who has the parts.
+    at
+        For each part, where the columns of its master are in that of the whole.
+    costs
+        For each part, the columns of its blocks' costs in its own master.
+    """
+
+    def __init__(self, crew: Crew, at: Sequence[np.ndarray], costs: Sequence[np.ndarray]) -> None:
+        self._crew, self._at = crew, at
+        self.costs = np.concatenate([to[columns] for to, columns in zip(at, costs, strict=True)])
+        self._first = np.cumsum([0, *map(len, costs)])
+
+    def floors(self) -> np.ndarray:
+        return np.array([floor for part in self._crew.ask(floors) for floor in part])
+
+    def cuts(self, decisions: np.ndarray) -> list[Cut]:
+        found = self._crew.ask(cuts, [decisions[to] for to in self._at])
+        for first, part in zip(self._first, found, strict=False):
+            if isinstance(part, BlockError):
+                raise BlockError(int(first) + part.block, part.proven)
+        return [
+            replace(cut, block=int(first + cut.block), decisions=to[cut.decisions], cost=int(to[cut.cost]))
+            for first, to, part in zip(self._first, self._at, found, strict=False)
+            for cut in part
+        ]
+
+    def operations(self, decisions: np.ndarray) -> list[Operation]:
+        """How every part operates."""
+        return self._crew.ask(operations, [decisions[to] for to in self._at])

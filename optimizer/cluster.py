@@ -1,0 +1,105 @@
+"""Dask clusters: a local one of spawned processes that listens on the loopback only, or one that is running already.
+
+What is sent to a worker is the folder of an instance and its content hash, never a model: every worker reads the
+instance once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from optimizer.instance import Instance, read_instance, write_instance
+
+#: Times that work is tried again after its worker was killed.
+RETRIES = 2
+#: Address that stands for a local cluster.
+LOCAL = "local"
+
+
+@dataclass(frozen=True)
+class Scheduler:
+    """An existing Dask cluster: its address, and for ``tls://`` files of the authority, the certificate and its key."""
+
+    address: str
+    tls_ca: str | None = None
+    tls_cert: str | None = None
+    tls_key: str | None = None
+
+
+class ClusterError(ValueError):
+    """A cluster that cannot be reached, or an instance that has changed under its workers."""
+
+
+def source_of(instance: str | Path | Instance, folder: Path) -> tuple[str, str]:
+    """Folder and content hash of an instance; one in memory is written to a hidden folder in ``folder`` first."""
+    if not isinstance(instance, Instance):
+        return str(Path(instance).absolute()), read_instance(instance).content_hash
+    written = folder / f".instance-{instance.content_hash[:12]}"
+    if not written.exists():
+        write_instance(instance, written)
+    return str(written), instance.content_hash
+
+
+@functools.lru_cache(maxsize=4)
+def instance_at(source: str, content: str) -> Instance:
+    """Read once by every worker; what was read must be what was asked for.
+
+    Raises
+    ------
+    ClusterError
+        If it has changed.
+    """
+    found = read_instance(source)
+    if found.content_hash != content:
+        raise ClusterError(f"{source} was changed after the work began: start it again")
+    return found
+
+
+@contextlib.contextmanager
+def cluster(workers: int, scheduler: str | Scheduler | None) -> Iterator[Any]:
+    """A client of a local cluster of processes that listens on the loopback only, or of the scheduler given.
+
+    Raises
+    ------
+    ClusterError
+        If there is no scheduler at the address, or its certificate is not accepted.
+    """
+    import dask
+    from distributed import Client, LocalCluster
+
+    with dask.config.set({"distributed.scheduler.allowed-failures": RETRIES}):
+        if scheduler is not None and scheduler != LOCAL:
+            with _client_of(scheduler) as client:
+                yield client
+            return
+        local = {"n_workers": workers, "threads_per_worker": 1, "processes": True, "host": "127.0.0.1"}
+        with LocalCluster(**local, dashboard_address=None, silence_logs=50) as made, Client(made) as client:
+            yield client
+
+
+def _client_of(scheduler: str | Scheduler) -> Any:
+    from distributed import Client
+    from distributed.security import Security
+
+    if isinstance(scheduler, str):
+        scheduler = Scheduler(scheduler)
+    files = {
+        "tls_ca_file": scheduler.tls_ca,
+        "tls_client_cert": scheduler.tls_cert,
+        "tls_client_key": scheduler.tls_key,
+    }
+    given = {name: file for name, file in files.items() if file is not None}
+    try:
+        security = Security(**given, require_encryption=True) if given else None
+        return Client(scheduler.address, security=security)
+    except (OSError, TimeoutError, TypeError, ValueError, RuntimeError) as error:
+        said = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ClusterError(
+            f"no Dask scheduler could be reached at {scheduler.address}: {said}; a tls:// address needs --tls-ca, "
+            "--tls-cert and --tls-key"
+        ) from None
