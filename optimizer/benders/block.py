@@ -5,8 +5,13 @@ decisions at the optimum for y0:
 
     v(y) >= v(y0) + r (y - y0)     for every y
 
-Where no operation is possible at y0, the least distance from y0 to decisions that allow one is convex too, and its
-slope g gives the cut  distance(y0) + g (y - y0) <= 0.
+Where no operation is possible at y0, the simplex method leaves weights r of the rows A x + T y in [l, u] (a dual ray,
+Farkas' proof). Whatever x within its bounds, operation needs
+
+    r T y  >=  sum_i r_i (l_i where r_i > 0, u_i where r_i < 0)  -  max_x r A x
+
+which y0 does not keep. Where the weights prove nothing beyond the solver's tolerance, the least distance from y0 to
+decisions that allow operation is found, which is convex too; its slope g gives the cut  distance(y0) + g (y - y0) <= 0.
 """
 
 from __future__ import annotations
@@ -23,6 +28,13 @@ from optimizer.highs import Program
 
 #: Distances below this, in MW and M$, are the solver's own tolerance.
 NO_DISTANCE = 1e-6
+#: Weights of columns without a limit that are this small a part of the largest are the solver's own tolerance.
+NO_WEIGHT = 1e-9
+#: A proof costs nothing more, but the distance cuts deeper: it is found where so many proofs in turn did not help.
+PROOFS = 1
+#: From the last basis no more than this part of the rows in iterations: presolve and a new start are faster then.
+WARM_ITERATIONS = 0.15
+UNLIMITED = 2**31 - 1
 #: Blocks are solved side by side, each by one thread.
 SERIAL = highs.Options(parallel=False)
 
@@ -85,9 +97,11 @@ class BlockSolver:
     def __init__(self, number: int, block: Block) -> None:
         self.number, self.block = number, block
         self.own = len(block.own)
+        self._most = max(1000, int(WARM_ITERATIONS * block.program.a.shape[0]))
         self._links = np.arange(self.own, block.program.a.shape[1], dtype=np.int32)
         self._solver = highs.hand_off_program(block.program, SERIAL)
         self._distance: highspy.Highs | None = None
+        self._misses = 0
 
     @property
     def basis(self) -> highspy.HighsBasis:
@@ -110,12 +124,14 @@ class BlockSolver:
     def cut(self, y: np.ndarray) -> Cut:
         """What decisions (of the master) mean for the block."""
         at = np.clip(y[self.block.decisions], self._lower, self._upper)
-        return self._cost(at) or self._impossible(at)
+        found = self._cost(at)
+        self._misses = 0 if found is not None else self._misses + 1
+        return found or (self._proof(at) if self._misses <= PROOFS else None) or self._impossible(at)
 
     def _cost(self, at: np.ndarray) -> Cut | None:
         """Least cost and its slope; None if the block cannot operate."""
         self._solver.changeColsBounds(len(at), self._links, at, at)
-        if _run(self._solver) != highspy.HighsModelStatus.kOptimal:
+        if _run(self._solver, self._most) != highspy.HighsModelStatus.kOptimal:
             return None
         solution = self._solver.getSolution()
         slope = np.asarray(solution.col_dual)[self.own :]
@@ -131,6 +147,34 @@ class BlockSolver:
     def _upper(self) -> np.ndarray:
         return self.block.program.upper[self.own :]
 
+    def _proof(self, at: np.ndarray) -> Cut | None:
+        """The cut that the solver's own proof gives; None if it proves too little.
+
+        Raises
+        ------
+        BlockError
+            If it proves that no decisions allow operation.
+        """
+        _, known, ray = self._solver.getDualRay()  # type: ignore[attr-defined]
+        if not known:
+            return None
+        program = self.block.program
+        weights = np.asarray(ray) / np.abs(ray).max()
+        for signed in (weights, -weights):
+            least = _weighted(signed, program.row_lower, program.row_upper)
+            columns = program.a.T @ signed
+            most = _weighted(columns[: self.own], program.upper[: self.own], program.lower[: self.own])
+            slope = -columns[self.own :]
+            value = least - most + float(slope @ at)
+            size = np.abs(slope).max(initial=0.0)
+            if np.isfinite(value) and value > NO_DISTANCE * max(1.0, size):
+                if size <= NO_WEIGHT:
+                    raise BlockError(self.number, proven=True)
+                return Cut(
+                    self.number, self.block.decisions, self.block.cost, at, value / size, slope / size, False, None
+                )
+        return None
+
     def _impossible(self, at: np.ndarray) -> Cut:
         """The distance from decisions that allow operation; the cost there if it is none."""
         if self._distance is None:
@@ -138,7 +182,7 @@ class BlockSolver:
         height = self.block.program.a.shape[0]
         rows = np.arange(height, height + len(at), dtype=np.int32)
         self._distance.changeRowsBounds(len(at), rows, at, at)  # type: ignore[attr-defined]
-        status = _run(self._distance)
+        status = _run(self._distance, self._most)
         if status != highspy.HighsModelStatus.kOptimal:
             raise BlockError(self.number, proven=status == highspy.HighsModelStatus.kInfeasible)
         solution = self._distance.getSolution()
@@ -151,9 +195,17 @@ class BlockSolver:
         return Cut(self.number, self.block.decisions, self.block.cost, at, value, slope, False, None)
 
 
-def _run(solver: highspy.Highs) -> highspy.HighsModelStatus:
-    """Solve from the last basis; from scratch if that leads nowhere."""
-    for _ in range(2):
+def _weighted(weights: np.ndarray, where_positive: np.ndarray, where_negative: np.ndarray) -> float:
+    """Sum of weights times limits; infinite if a limit that counts is."""
+    counts = np.abs(weights) > NO_WEIGHT
+    limits = np.where(weights > 0, where_positive, where_negative)
+    return float(weights[counts] @ limits[counts])
+
+
+def _run(solver: highspy.Highs, most: int) -> highspy.HighsModelStatus:
+    """Solve from the last basis; from scratch if that takes long or leads nowhere."""
+    for iterations in (most, UNLIMITED):
+        solver.setOptionValue("simplex_iteration_limit", iterations)
         solver.run()
         status = solver.getModelStatus()
         if status in (highspy.HighsModelStatus.kOptimal, highspy.HighsModelStatus.kInfeasible):
