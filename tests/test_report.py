@@ -16,11 +16,14 @@ import pytest
 from test_cli import within
 from toy import plant, solved, toy
 
-from optimizer import Plan, read_instance, solve
+from optimizer import Plan, apply_overrides, read_instance, solve
 from optimizer.explain import marginal_values
 from optimizer.report import community_html, figures, report_html
 from optimizer.report.html import REPLAYED, WEEKLY, _dispatch
 from optimizer.report.limits import what_binds
+from optimizer.report.money import asked, capital_by_place
+from optimizer.report.sensitivity import discounting, sensitivities
+from optimizer.returns import npv
 
 ONE_SITE = Path(__file__).parents[1] / "instances" / "one-site"
 HOSTILE = "<script>alert(1)</script>"
@@ -79,6 +82,50 @@ def test_the_community_page_speaks_of_its_site() -> None:
     assert "the utility pays for it and bills the project" in page
     exposure = one_site().tables["stranding"]["exposure_usd"].max() / 1e6
     assert f"{exposure:,.1f}" in page
+
+
+def test_capital_stands_by_place_payer_and_year() -> None:
+    found = capital_by_place(one_site())
+    rows = one_site().allocation
+    assert found["total"].sum() == pytest.approx(rows["capex_usd"].sum())
+    for mode, usd in rows.groupby("funding_mode")["capex_usd"].sum().items():
+        assert found[mode].sum() == pytest.approx(usd)
+    for year, usd in rows.groupby("year")["capex_usd"].sum().items():
+        assert found[str(year)].sum() == pytest.approx(usd)
+    assert "<td>all places</td>" in report_html(one_site())
+
+
+def test_what_the_sponsor_is_asked_for_by_hand() -> None:
+    """instances/one-site/README.md: 1.5 M$ of own plant, 27 M$ of the utility's; salvage is no cash."""
+    found = asked(one_site())
+    cost = (49.162e6, 52.57e6, 64.66e6)
+    assert (found.sponsor, found.utilities) == pytest.approx((1.5e6, 27e6))
+    assert (found.most_paid, found.most_paid_year) == (pytest.approx(sum(cost)), 2028)
+    assert found.value_left == pytest.approx(0.375e6 * 0.8**3)
+    assert f"<b>{sum(cost) / 1e9:.3f}</b> billion in all" in report_html(one_site())
+
+
+def test_cash_leaves_penalties_out() -> None:
+    plan = one_site()
+    penalty = pd.DataFrame({"calendar_year": [2026], "name": ["unserved_penalty"], "usd": [1e9]})
+    with_it = dataclasses.replace(
+        plan, tables={**plan.tables, "cash_flow": pd.concat([plan.cash_flow, penalty], ignore_index=True)}
+    )
+    assert sum(sum(bar.y) for bar in figures.cash(with_it).data) == pytest.approx(plan.cash_flow["usd"].sum() / 1e6)
+    assert asked(with_it) == asked(plan)
+
+
+def test_sensitivities_by_hand() -> None:
+    found = sensitivities(one_site()).set_index("change")["change_of_cost_usd"]
+    assert found["plant worth nothing at the end"] == pytest.approx(0.375e6 * 0.8**3)
+    assert found["capital 10 % dearer, worth no more at the end"] == pytest.approx(0.15e6)
+    bills = one_site().costs.query("name == 'tariff_bills'")["present_value_usd"].sum()
+    assert found["bills of utilities 10 % higher"] == pytest.approx(0.1 * bills)
+    cost = (49.162e6, 52.57e6, 64.66e6, -0.375e6)
+    change = npv(0.26, cost) - npv(0.25, cost)
+    assert found["discounted at one point more a year, value left as it is"] == pytest.approx(change)
+    annuity = apply_overrides(one_site().instance, ["finance.capital_view=annuity"])
+    assert not discounting(dataclasses.replace(one_site(), instance=annuity))
 
 
 def test_what_binds_and_the_value_of_compute_stand_in_the_page() -> None:
