@@ -77,11 +77,27 @@ def test_names_from_data_are_text() -> None:
 
 def test_the_community_page_speaks_of_its_site() -> None:
     page = community_html(one_site(), "campus")
-    assert "In no year would a typical customer of valley_power pay more than without this campus." in page
+    assert "In no year would any class of customers of valley_power pay a higher rate than without the project." in page
     assert "grid connection (substation)" in page
     assert "the utility pays for it and bills the project" in page
+    (row,) = re.findall(r"<tr><td>residential</td>.*?</tr>", page)
+    # instances/one-site/README.md, section 5: 150 US$/MWh without the project, 0.15 less with it in 2028
+    kwh = next(c.typical_monthly_kwh for c in one_site().instance.customer_classes if c.customer_class == "residential")
+    assert f">{kwh:,.0f}</td>" in row and f">{0.15 * kwh:,.0f}</td>" in row and f">{-0.00015 * kwh:,.2f}</td>" in row
     exposure = one_site().tables["stranding"]["exposure_usd"].max() / 1e6
     assert f"{exposure:,.1f}" in page
+
+
+def test_a_rise_is_told_where_no_typical_bill_is_known() -> None:
+    plan = one_site()
+    classes = [one.model_copy(update={"typical_monthly_kwh": 0.0}) for one in plan.instance.customer_classes]
+    instance = dataclasses.replace(plan.instance, customer_classes=classes)
+    dearer = plan.rates.assign(change_cents_per_kwh=0.25, typical_bill_change_usd_per_month=0.0)
+    page = community_html(
+        dataclasses.replace(plan, instance=instance, tables={**plan.tables, "rates": dearer}), "campus"
+    )
+    assert "would pay 0.250 cents per kWh more than without the project" in page
+    assert page.count("no typical bill is known") == len(classes)
 
 
 def test_capital_stands_by_place_payer_and_year() -> None:
@@ -224,7 +240,10 @@ def ten_years() -> Plan:
         "rates": pd.concat([rates.assign(year=year, customer_class=f"class {n}") for n in range(4) for year in years]),
         "stranding": pd.concat([exits.assign(exit_year=year, exposure_usd=9876.5e6) for year in years]),
     }
-    return dataclasses.replace(plan, tables={**plan.tables, **stretched})
+    one = plan.instance.customer_classes[0]
+    classes = [one.model_copy(update={"customer_class": f"class {n}"}) for n in range(4)]
+    instance = dataclasses.replace(plan.instance, customer_classes=classes)
+    return dataclasses.replace(plan, instance=instance, tables={**plan.tables, **stretched})
 
 
 @in_a_browser
