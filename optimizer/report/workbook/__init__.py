@@ -58,7 +58,8 @@ def write_workbook(
     _payments(book, plan)
     plan_sheets.stranding(book, plan)
     firm = "Margin: firm less required. n minus 1: what is left without the largest unit, less the peak."
-    plan_sheets.plain(book, "Adequacy", "Firm capacity against the peak of every site", firm, plan.tables["adequacy"])
+    adequacy = plan_sheets.without_noise(plan.tables["adequacy"])
+    plan_sheets.plain(book, "Adequacy", "Firm capacity against the peak of every site", firm, adequacy)
     plan_sheets.emissions(book, plan)
     ledger = payers_and_recipients(book)
     if others:

@@ -16,6 +16,8 @@ from optimizer.report.workbook.figure import Figure, total
 from optimizer.schema import FUNDING_MODES
 from optimizer.show import placed
 
+#: Figures below this are rounding, MW.
+NOISE = 1e-9
 MODE_WORDS = {
     "own": "sponsor: own plant",
     "contribution": "sponsor: contributions to utilities",
@@ -292,6 +294,18 @@ def emissions(book: Book, plan: Plan) -> SheetTable:
     if sources:
         sheet.insert_chart(end + 2, 8, chart)
     return table
+
+
+def without_noise(frame: pd.DataFrame) -> pd.DataFrame:
+    """A table whose figures of nothing but rounding are 0, so that none shows as -0.0.
+
+    Examples
+    --------
+    >>> without_noise(pd.DataFrame({"site": ["campus"], "margin_mw": [-1.1e-13], "firm_mw": [0.1]})).values.tolist()
+    [['campus', 0.0, 0.1]]
+    """
+    numbers = frame.select_dtypes("float")
+    return frame.assign(**{str(name): column.where(column.abs() >= NOISE, 0.0) for name, column in numbers.items()})
 
 
 def plain(book: Book, name: str, title: str, note: str, frame: pd.DataFrame) -> SheetTable:
