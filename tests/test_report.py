@@ -186,7 +186,9 @@ def test_charts_say_what_is_funded_and_when() -> None:
 def test_a_replay_is_told() -> None:
     plan = one_site()
     year = dict.fromkeys([name for name, _, _ in REPLAYED], 2e6)
+    lost = dict.fromkeys(("eue_mwh", "eue_half_width_mwh", "lolh", "lolh_half_width"), 12.5)
     entry = {
+        "outages": [{"site": "campus", "year": 2026, **lost, "availability": 0.99857, "target": 0.9998}],
         "misses": ["load served, campus, 2030: 2, against 1"],
         "errors": dict.fromkeys(("objective", "load", "peak_import"), -0.01),
         "years": [{"year": 2026, **year, **{f"planned_{name}": 1e6 for name in year}}],
@@ -195,6 +197,7 @@ def test_a_replay_is_told() -> None:
     page = report_html(dataclasses.replace(plan, manifest={**plan.manifest, "replay": entry}), weeks=weeks)
     assert "The plan misses 1 limit: load served, campus, 2030: 2, against 1." in page
     assert "cost changes by 1.0 %" in page
+    assert ">99.857</td>" in page and ">99.980</td>" in page  # not 1.0, as a share to one decimal would be
     assert "import, GWh, replayed" in page and 'data-v="2000.0"' in page
     assert "The worst weeks of all years" in page and 'data-v="4032"' in page
 

@@ -185,8 +185,8 @@ def _assumed(plan: Plan) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _replayed(plan: Plan, weeks: pd.DataFrame | None) -> list[tuple[str, pd.DataFrame]]:
-    """Title and table: years of the replay beside those of the plan, outages, and the worst weeks."""
+def _replayed(plan: Plan, weeks: pd.DataFrame | None) -> list[tuple[str, int, pd.DataFrame]]:
+    """Title, decimals and table: years of the replay beside those of the plan, outages, and the worst weeks."""
     entry = plan.manifest.get("replay") or {}
     tables = []
     if entry.get("years"):
@@ -195,13 +195,30 @@ def _replayed(plan: Plan, weeks: pd.DataFrame | None) -> list[tuple[str, pd.Data
         for name, heading, unit in REPLAYED:
             columns[f"{heading} planned"] = years[f"planned_{name}"].astype(float) / unit
             columns[f"{heading} replayed"] = years[name].astype(float) / unit
-        tables.append(("Years as planned, and as replayed", pd.DataFrame(columns)))
+        tables.append(("Years as planned, and as replayed", 1, pd.DataFrame(columns)))
     if entry.get("outages"):
-        tables.append(("Forced outages, drawn at random", pd.DataFrame(entry["outages"])))
+        tables.append(("Forced outages, drawn at random: beside the limits above", 3, _outages(entry["outages"])))
     if weeks is not None:
         worst = weeks.head(WORST_WEEKS)[["year", "week", "first_hour", *WEEKLY]].rename(columns=WEEKLY)
-        tables.append(("The worst weeks of all years, counted from 0", worst))
+        tables.append(("The worst weeks of all years, counted from 0", 1, worst))
     return tables
+
+
+def _outages(years: list[dict[str, Any]]) -> pd.DataFrame:
+    """Expected load lost to outages by site and year, and the share served beside the target."""
+    found = pd.DataFrame(years)
+    return pd.DataFrame(
+        {
+            "site": found["site"],
+            "year": found["year"],
+            "unserved, MWh a year": found["eue_mwh"],
+            "± MWh (95 %)": found["eue_half_width_mwh"],
+            "hours a year": found["lolh"],
+            "± hours (95 %)": found["lolh_half_width"],
+            "served, %": 100 * found["availability"],
+            "target, %": 100 * found["target"],
+        }
+    )
 
 
 def _checks(plan: Plan) -> pd.DataFrame:

@@ -164,7 +164,9 @@ def _replay(plan: Plan) -> tuple[str, Any, str]:
         return "not done", None, "representative periods hide the worst weeks: optimizer replay RUN"
     misses = entry["misses"]
     return (
-        ("misses limits", None, "; ".join(misses)) if misses else ("keeps every limit", None, "all hours of all years")
+        ("misses limits", None, "; ".join(misses))
+        if misses
+        else ("keeps every limit", None, "all hours of all years, without forced outages: see the HTML report")
     )
 
 
