@@ -16,11 +16,14 @@ import pytest
 from test_cli import within
 from toy import plant, solved, toy
 
-from optimizer import Plan, read_instance, solve
+from optimizer import Plan, apply_overrides, read_instance, solve
 from optimizer.explain import marginal_values
 from optimizer.report import community_html, figures, report_html
 from optimizer.report.html import REPLAYED, WEEKLY, _dispatch
 from optimizer.report.limits import what_binds
+from optimizer.report.money import asked, capital_by_place
+from optimizer.report.sensitivity import discounting, sensitivities
+from optimizer.returns import npv
 
 ONE_SITE = Path(__file__).parents[1] / "instances" / "one-site"
 HOSTILE = "<script>alert(1)</script>"
@@ -74,11 +77,71 @@ def test_names_from_data_are_text() -> None:
 
 def test_the_community_page_speaks_of_its_site() -> None:
     page = community_html(one_site(), "campus")
-    assert "In no year would a typical customer of valley_power pay more than without this campus." in page
+    assert "In no year would any class of customers of valley_power pay a higher rate than without the project." in page
     assert "grid connection (substation)" in page
     assert "the utility pays for it and bills the project" in page
+    (row,) = re.findall(r"<tr><td>residential</td>.*?</tr>", page)
+    # instances/one-site/README.md, section 5: 150 US$/MWh without the project, 0.15 less with it in 2028
+    kwh = next(c.typical_monthly_kwh for c in one_site().instance.customer_classes if c.customer_class == "residential")
+    assert f">{kwh:,.0f}</td>" in row and f">{0.15 * kwh:,.0f}</td>" in row and f">{-0.00015 * kwh:,.2f}</td>" in row
     exposure = one_site().tables["stranding"]["exposure_usd"].max() / 1e6
     assert f"{exposure:,.1f}" in page
+
+
+def test_a_rise_is_told_where_no_typical_bill_is_known() -> None:
+    plan = one_site()
+    classes = [one.model_copy(update={"typical_monthly_kwh": 0.0}) for one in plan.instance.customer_classes]
+    instance = dataclasses.replace(plan.instance, customer_classes=classes)
+    dearer = plan.rates.assign(change_cents_per_kwh=0.25, typical_bill_change_usd_per_month=0.0)
+    page = community_html(
+        dataclasses.replace(plan, instance=instance, tables={**plan.tables, "rates": dearer}), "campus"
+    )
+    assert "would pay 0.250 cents per kWh more than without the project" in page
+    assert page.count("no typical bill is known") == len(classes)
+
+
+def test_capital_stands_by_place_payer_and_year() -> None:
+    found = capital_by_place(one_site())
+    rows = one_site().allocation
+    assert found["total"].sum() == pytest.approx(rows["capex_usd"].sum())
+    for mode, usd in rows.groupby("funding_mode")["capex_usd"].sum().items():
+        assert found[mode].sum() == pytest.approx(usd)
+    for year, usd in rows.groupby("year")["capex_usd"].sum().items():
+        assert found[str(year)].sum() == pytest.approx(usd)
+    assert "<td>all places</td>" in report_html(one_site())
+
+
+def test_what_the_sponsor_is_asked_for_by_hand() -> None:
+    """instances/one-site/README.md: 1.5 M$ of own plant, 27 M$ of the utility's; salvage is no cash."""
+    found = asked(one_site())
+    cost = (49.162e6, 52.57e6, 64.66e6)
+    assert (found.sponsor, found.utilities) == pytest.approx((1.5e6, 27e6))
+    assert (found.most_paid, found.most_paid_year) == (pytest.approx(sum(cost)), 2028)
+    assert found.value_left == pytest.approx(0.375e6 * 0.8**3)
+    assert f"<b>{sum(cost) / 1e9:.3f}</b> billion in all" in report_html(one_site())
+
+
+def test_cash_leaves_penalties_out() -> None:
+    plan = one_site()
+    penalty = pd.DataFrame({"calendar_year": [2026], "name": ["unserved_penalty"], "usd": [1e9]})
+    with_it = dataclasses.replace(
+        plan, tables={**plan.tables, "cash_flow": pd.concat([plan.cash_flow, penalty], ignore_index=True)}
+    )
+    assert sum(sum(bar.y) for bar in figures.cash(with_it).data) == pytest.approx(plan.cash_flow["usd"].sum() / 1e6)
+    assert asked(with_it) == asked(plan)
+
+
+def test_sensitivities_by_hand() -> None:
+    found = sensitivities(one_site()).set_index("change")["change_of_cost_usd"]
+    assert found["plant worth nothing at the end"] == pytest.approx(0.375e6 * 0.8**3)
+    assert found["capital 10 % dearer, worth no more at the end"] == pytest.approx(0.15e6)
+    bills = one_site().costs.query("name == 'tariff_bills'")["present_value_usd"].sum()
+    assert found["bills of utilities 10 % higher"] == pytest.approx(0.1 * bills)
+    cost = (49.162e6, 52.57e6, 64.66e6, -0.375e6)
+    change = npv(0.26, cost) - npv(0.25, cost)
+    assert found["discounted at one point more a year, value left as it is"] == pytest.approx(change)
+    annuity = apply_overrides(one_site().instance, ["finance.capital_view=annuity"])
+    assert not discounting(dataclasses.replace(one_site(), instance=annuity))
 
 
 def test_what_binds_and_the_value_of_compute_stand_in_the_page() -> None:
@@ -123,7 +186,9 @@ def test_charts_say_what_is_funded_and_when() -> None:
 def test_a_replay_is_told() -> None:
     plan = one_site()
     year = dict.fromkeys([name for name, _, _ in REPLAYED], 2e6)
+    lost = dict.fromkeys(("eue_mwh", "eue_half_width_mwh", "lolh", "lolh_half_width"), 12.5)
     entry = {
+        "outages": [{"site": "campus", "year": 2026, **lost, "availability": 0.99857, "target": 0.9998}],
         "misses": ["load served, campus, 2030: 2, against 1"],
         "errors": dict.fromkeys(("objective", "load", "peak_import"), -0.01),
         "years": [{"year": 2026, **year, **{f"planned_{name}": 1e6 for name in year}}],
@@ -132,6 +197,7 @@ def test_a_replay_is_told() -> None:
     page = report_html(dataclasses.replace(plan, manifest={**plan.manifest, "replay": entry}), weeks=weeks)
     assert "The plan misses 1 limit: load served, campus, 2030: 2, against 1." in page
     assert "cost changes by 1.0 %" in page
+    assert ">99.857</td>" in page and ">99.980</td>" in page  # not 1.0, as a share to one decimal would be
     assert "import, GWh, replayed" in page and 'data-v="2000.0"' in page
     assert "The worst weeks of all years" in page and 'data-v="4032"' in page
 
@@ -177,7 +243,10 @@ def ten_years() -> Plan:
         "rates": pd.concat([rates.assign(year=year, customer_class=f"class {n}") for n in range(4) for year in years]),
         "stranding": pd.concat([exits.assign(exit_year=year, exposure_usd=9876.5e6) for year in years]),
     }
-    return dataclasses.replace(plan, tables={**plan.tables, **stretched})
+    one = plan.instance.customer_classes[0]
+    classes = [one.model_copy(update={"customer_class": f"class {n}"}) for n in range(4)]
+    instance = dataclasses.replace(plan.instance, customer_classes=classes)
+    return dataclasses.replace(plan, instance=instance, tables={**plan.tables, **stretched})
 
 
 @in_a_browser

@@ -23,6 +23,7 @@ from optimizer import Plan, read_instance, solve
 from optimizer.check.tables import COST_NAMES
 from optimizer.overrides import apply_overrides
 from optimizer.report.parties import PAID_TO
+from optimizer.report.sensitivity import sensitivities
 from optimizer.report.workbook import write_workbook
 from optimizer.returns import irrs, npv
 from optimizer.show import present_mwh
@@ -31,7 +32,8 @@ SOFFICE = shutil.which("soffice") or shutil.which("libreoffice")
 MARKUP, CRITERION = "<r><x/></r>", '*">=1+1'
 TABLES = {"Adequacy": "adequacy", "Make-whole": "make_whole", "Utility costs": "revenue_requirement"}
 SHEETS = [
-    *("Summary", "Investment plan", "Costs", "Sources and uses", "Cash flow", "After tax", "Return", "Rates"),
+    *("Summary", "Investment plan", "Costs", "Sources and uses", "Capital by place", "Cash flow"),
+    *("After tax", "Return", "Sensitivities", "Rates"),
     *("Rate bridge", "Tariff bills", "Shared networks", "Make-whole", "Utility costs", "Stranding", "Adequacy"),
     *("Emissions", "Payers and recipients", "Checks", "Manifest"),
 ]
@@ -124,10 +126,45 @@ def test_figures_are_those_of_the_plan(books: dict[str, Path]) -> None:
     assert summary["NPV of the cash flow, real, US$"] == pytest.approx(cost, rel=1e-12)
     assert summary["cost per MWh delivered, US$/MWh"] == pytest.approx(cost / present_mwh(one_site()), rel=1e-12)
     assert summary["pledge"] == "kept"
+    # instances/one-site/README.md, section 5: 1.5 M$ of own plant, 0.192 of it left; 27 M$ of the utility; three years
+    assert summary["capital of the sponsor, real US$"] == pytest.approx(1.5e6)
+    assert summary["capital of utilities, real US$"] == pytest.approx(27e6)
+    assert summary["most that the sponsor has paid out, real US$"] == pytest.approx(49.162e6 + 52.57e6 + 64.66e6)
+    assert summary["value left in plant at the end, present value, US$"] == pytest.approx(0.192e6)
+    assert summary["cost if that is worth nothing, present value, US$"] == pytest.approx(cost + 0.192e6)
+    assert summary["make-whole, sum, real US$"] == pytest.approx(one_site().tables["make_whole"]["usd"].sum())
+    assert summary["replay of every hour"] == "not done"
+    assert summary["exposure not covered, US$"] == 0
     assert summary["checks that are not 0"] == 0
     # no tax: a charge that covers the cost returns the discount rate
     assert summary["charge to the campuses, US$/MWh"] == pytest.approx(cost / present_mwh(one_site()), rel=1e-12)
     assert summary["IRR at this charge, real, before tax"] == pytest.approx(0.25, abs=1e-12)
+
+
+def test_capital_by_place_is_that_of_the_allocation(books: dict[str, Path], folder: Path) -> None:
+    rows = list(values(books["portfolio"])["Capital by place"].iter_rows(min_row=4, values_only=True))
+    heads, *places, sums = [row for row in rows if row[0]]
+    allocation = portfolio(folder, "finance.tax_view=true").allocation
+    years = allocation.groupby("year")["capex_usd"].sum()
+    assert sums[4] == pytest.approx(allocation["capex_usd"].sum())
+    assert [sums[heads.index(year)] for year in years.index] == pytest.approx(years.tolist())
+    for row in places:
+        assert sum(row[1:4]) == pytest.approx(row[4]) == pytest.approx(sum(row[5:]))
+    at_sites = allocation[allocation["site"] != ""].groupby("site")["capex_usd"].sum()
+    assert {row[0]: row[4] for row in places if row[0] in at_sites.index} == pytest.approx(at_sites.to_dict())
+
+
+def test_sensitivities_are_those_of_the_page(books: dict[str, Path], folder: Path) -> None:
+    for name, plan in (("one_site", one_site()), ("portfolio", portfolio(folder, "finance.tax_view=true"))):
+        rows = {row[0]: row[2] for row in values(books[name])["Sensitivities"].iter_rows(min_row=5, values_only=True)}
+        found = sensitivities(plan).set_index("change")["change_of_cost_usd"].to_dict()
+        assert {change: rows[change] for change in found} == pytest.approx(found)
+        assert all(abs(rows[change]) < 1 for change in set(rows) - set(found) - {None})
+
+
+def test_a_replay_that_misses_is_told_first(tmp_path: Path) -> None:
+    missed = replace(one_site(), manifest={**one_site().manifest, "replay": {"misses": ["load served, campus: 2"]}})
+    assert labelled(written(missed, tmp_path)["Summary"])["replay of every hour"] == "misses limits"
 
 
 @pytest.mark.parametrize("name", ["one_site", "hostile", "strange", "taxed", "portfolio", "annuity"])
@@ -253,6 +290,14 @@ def test_return_of_choosing_one_plan_instead_of_another(tmp_path: Path) -> None:
     # 15 M$ less 4.38 M$ saved in 2026, 4.38 in 2027, 8/10 of 15 M$ left: 12 x^2 + 4.38 x = 10.62, x = 0.775783
     assert rows["saved against buy"][1:4] == pytest.approx((-10.62e6, 4.38e6, 12e6))
     assert rows["buy"][:3] == (pytest.approx(5.76e6), pytest.approx(0.289020, abs=1e-6), "28.90 %")
+
+
+def test_inputs_that_differ_are_told(tmp_path: Path) -> None:
+    base = solved(toy(plant("turbine", capex_usd_per_kw=1500.0), years=(2026, 2027)))
+    dear = solved(apply_overrides(base.instance, ["technologies.turbine.capex_usd_per_kw*=1.1"]))
+    sheet = written(base, tmp_path, others={"dear": dear})["Scenario comparison"]
+    rows = {row[0]: row[1:3] for row in sheet.iter_rows(values_only=True) if row[0]}
+    assert rows["technologies, turbine, capex_usd_per_kw"] == ("1500", "1650")
 
 
 def test_several_returns_are_all_told(tmp_path: Path) -> None:

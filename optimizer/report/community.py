@@ -10,12 +10,15 @@ from plotly.offline import get_plotlyjs
 from optimizer.plan import Plan
 from optimizer.report import figures
 from optimizer.report.html import environment
+from optimizer.show import ROUNDING
 
 WHO = {
     "own": "the project owns and pays for it",
     "contribution": "the project pays for it, the utility owns it",
     "utility": "the utility pays for it and bills the project; the table below shows that local customers do not",
 }
+#: Monthly bill below which changes are shown in cents, US$.
+CENTS_BELOW = 10_000
 KINDS = {"generator": "power plant", "storage": "battery", "wires": "grid connection"}
 
 
@@ -38,9 +41,11 @@ def community_html(plan: Plan, site: str) -> str:
         instance=plan.instance.manifest,
         compute=_compute(plan, site),
         funded=_funded(plan, site),
-        classes=_classes(local),
+        nearby=_nearby(plan, row.zone),
+        classes=_classes(plan, local),
+        cents=CENTS_BELOW,
         years=sorted(set(local["year"])),
-        worst=float(local["typical_bill_change_usd_per_month"].max()) if len(local) else 0.0,
+        worst=round(float(local["change_cents_per_kwh"].max()), ROUNDING) if len(local) else 0.0,
         paid=_paid(plan, site, row.utility),
         exits=_exits(plan, row.utility),
         tariff=next((tariff for tariff in plan.instance.tariffs if tariff.tariff == row.tariff), None),
@@ -72,12 +77,25 @@ def _funded(plan: Plan, site: str) -> list[dict[str, Any]]:
     return found
 
 
-def _classes(local: pd.DataFrame) -> list[tuple[str, dict[int, float]]]:
-    """Class -> change of a typical monthly bill by year, US$."""
-    return [
-        (str(name), dict(zip(rows["year"], rows["typical_bill_change_usd_per_month"], strict=True)))
-        for name, rows in local.groupby("customer_class", sort=False)
-    ]
+def _nearby(plan: Plan, zone: str) -> tuple[float, str]:
+    """Capital of what the project funds in the market zone of a site, US$, and MW by technology in words."""
+    rows = plan.allocation[plan.allocation["zone"] == zone]
+    mw = rows.groupby("technology", sort=False)["mw"].sum()
+    words = [f"{str(name).replace('_', ' ')} {value:,.0f} MW" for name, value in mw.items()]
+    return float(rows["capex_usd"].sum()), ", ".join(words)
+
+
+def _classes(plan: Plan, local: pd.DataFrame) -> list[tuple[str, float, float, dict[int, float]]]:
+    """Class, its typical use in kWh a month, the bill of that in the first year without the project, and by how much
+    it changes by year, US$ a month."""
+    use = {(one.utility, one.customer_class): one.typical_monthly_kwh for one in plan.instance.customer_classes}
+    found = []
+    for (utility, name), rows in local.groupby(["utility", "customer_class"], sort=False):
+        kwh = use[str(utility), str(name)]
+        bill = kwh * float(rows["without_project_usd_per_mwh"].iloc[0]) / 1000
+        changes = dict(zip(rows["year"], rows["typical_bill_change_usd_per_month"], strict=True))
+        found.append((str(name).replace("_", " "), kwh, bill, changes))
+    return found
 
 
 def _paid(plan: Plan, site: str, utility: str | None) -> dict[str, float]:

@@ -9,6 +9,8 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from optimizer.plan import Plan
+from optimizer.report.words import PAYERS, cost_words
+from optimizer.show import NOT_CASH
 
 #: Okabe and Ito's palette, and greys where there are more series.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000", "#7f7f7f", "#bdbdbd")
@@ -21,6 +23,8 @@ SUPPLY = (
     ("deferred_mw", "load deferred"),
     ("unserved_mw", "unserved"),
 )
+#: Cash flows with a colour of their own.
+LARGEST = 9
 KINDS = {"generator": "plant", "storage": "storage", "wires": "grid"}
 USE = (("charge_mw", "storage charge"), ("export_mw", "export"), ("recovered_mw", "load recovered"))
 
@@ -78,19 +82,34 @@ def funding_by_year(plan: Plan) -> go.Figure:
 def capital_by_place(plan: Plan) -> go.Figure:
     """Capital by place and who pays it, M$ gross."""
     rows = plan.allocation.assign(place=plan.allocation[["site", "zone", "corridor"]].max(axis=1))
-    table = rows.pivot_table(index="place", columns="funding_mode", values="capex_usd", aggfunc="sum", fill_value=0.0)
-    table = table.loc[table.sum(axis=1).sort_values(ascending=False).index] / 1e6
+    table = _by_payer(rows, "place")
+    table = table.loc[table.sum(axis=1).sort_values(ascending=False).index]
     table.index = [_plain(name) for name in table.index]
-    return _stack(_figure("Capital by place, and whose it is", "M$, real, undiscounted"), table)
+    return _stack(_figure("Capital by place, and who pays", "M$, real, undiscounted"), table)
+
+
+def capital_by_year(plan: Plan) -> go.Figure:
+    """Capital by year of service and who pays it, M$ gross."""
+    table = _by_payer(plan.allocation, "year").reindex(list(plan.instance.manifest.planning_years), fill_value=0.0)
+    return _stack(_figure("Capital by year of service, and who pays", "M$, real, undiscounted"), table)
+
+
+def _by_payer(rows: pd.DataFrame, index: str) -> pd.DataFrame:
+    """Capital by a column and who pays, M$."""
+    table = rows.pivot_table(index=index, columns="funding_mode", values="capex_usd", aggfunc="sum", fill_value=0.0)
+    return table.rename(columns=PAYERS) / 1e6
 
 
 def cash(plan: Plan) -> go.Figure:
-    """The sponsor's cash by calendar year, M$."""
-    table = plan.cash_flow.pivot_table(
-        index="calendar_year", columns="name", values="usd", aggfunc="sum", fill_value=0.0
-    )
+    """The sponsor's cash by calendar year, and the value left in plant when the horizon ends, M$."""
+    paid = plan.cash_flow[~plan.cash_flow["name"].isin(NOT_CASH)]
+    table = paid.pivot_table(index="calendar_year", columns="name", values="usd", aggfunc="sum", fill_value=0.0)
     table = table.loc[:, table.abs().sum().sort_values(ascending=False).index] / 1e6
-    return _stack(_figure("Cash of the sponsor: paid up, received down", "M$ a year, real", height=460), table)
+    shown, rest = table.columns[:LARGEST], table.columns[LARGEST:]
+    named = table[shown].rename(columns=cost_words)
+    if len(rest):
+        named = named.assign(**{"all other": table[rest].sum(axis=1)})
+    return _stack(_figure("Cash of the sponsor: paid up, received down", "M$ a year, real", height=460), named)
 
 
 def cost_waterfall(plan: Plan) -> go.Figure:
@@ -100,7 +119,7 @@ def cost_waterfall(plan: Plan) -> go.Figure:
     figure = _figure("What the plan costs, present value", "", "M$", height=160 + 24 * len(values))
     figure.add_waterfall(
         orientation="h",
-        y=[*map(_words, values.index), "total"],
+        y=[*(cost_words(str(name)) for name in values.index), "total"],
         x=[*values, 0.0],
         measure=["relative"] * len(values) + ["total"],
         increasing={"marker": {"color": COLOURS[5]}},
@@ -111,6 +130,21 @@ def cost_waterfall(plan: Plan) -> go.Figure:
         constraintext="none",
         cliponaxis=False,
     )
+    figure.update_layout(margin={"r": 50})  # room for the figure beside the longest bar
+    return figure.update_yaxes(autorange="reversed", automargin=True)
+
+
+def sensitivity(table: pd.DataFrame) -> go.Figure:
+    """Change of the plan's cost by each change of one figure, M$."""
+    figure = _figure("One figure changed, the plan unchanged", "", "M$ of present value", height=140 + 30 * len(table))
+    values = table["change_of_cost_usd"] / 1e6
+    figure.add_bar(
+        orientation="h", y=table["change"], x=values, text=[f"{v:+,.0f}" for v in values], textposition="outside",
+        cliponaxis=False, marker={"color": [COLOURS[5] if v > 0 else COLOURS[2] for v in values]},
+    )  # fmt: skip
+    low, high = min(0.0, values.min()), max(0.0, values.max())
+    room = 0.15 * (high - low)  # for the figures beside the bars
+    figure.update_xaxes(range=[low - room, high + room])
     return figure.update_yaxes(autorange="reversed", automargin=True)
 
 
@@ -136,7 +170,8 @@ def site_map(plan: Plan) -> go.Figure | None:
     placed = [s for s in plan.instance.sites if s.latitude is not None and s.longitude is not None]
     if not placed:
         return None
-    figure = _figure("Sites, and what is funded at them", "latitude, degrees", "longitude, degrees")
+    title = "What is funded at the sites; zones and lines stand in the table by place"
+    figure = _figure(title, "latitude, degrees", "longitude, degrees")
     spent = plan.allocation.groupby("site")["capex_usd"].sum()
     largest = max(spent.max() if len(spent) else 0.0, 1.0)
     places = [(float(s.longitude or 0.0), float(s.latitude or 0.0)) for s in placed]

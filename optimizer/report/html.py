@@ -11,7 +11,10 @@ from plotly.offline import get_plotlyjs
 from optimizer.plan import Plan
 from optimizer.report import figures
 from optimizer.report.limits import compute_values, what_binds
-from optimizer.show import billions, pledge, price_of_pledge
+from optimizer.report.money import asked, capital_by_place, not_served
+from optimizer.report.sensitivity import NOTE, sensitivities
+from optimizer.report.words import PAYERS
+from optimizer.show import billions, pledge, price_of_pledge, unit_costs
 
 #: What each status means, in the words of the README.
 STATUS = {
@@ -24,7 +27,8 @@ STATUS = {
 HEADINGS = {
     "mw": "MW", "mwh": "MWh", "capex": "capital, M$", "without": "without project, c/kWh",
     "with": "with project, c/kWh", "change": "change, c/kWh", "limit": "limit, c/kWh",
-    "bill": "bill, change, US$ a month",
+    "bill_without": "typical bill without, US$ a month", "bill": "change of the bill, US$ a month",
+    "binding": "at the limit", "funding_mode": "paid as",
 }  # fmt: skip
 
 
@@ -86,6 +90,7 @@ def report_html(plan: Plan, margins: pd.DataFrame | None = None, weeks: pd.DataF
     """
     manifest = plan.instance.manifest
     sensitivity = None if margins is None else figures.value_of_compute(compute_values(margins))
+    changes = sensitivities(plan)
     charts = figures.as_html(_charts(plan))
     return environment().get_template("report.html").render(
         title=manifest.title or manifest.name,
@@ -97,10 +102,13 @@ def report_html(plan: Plan, margins: pd.DataFrame | None = None, weeks: pd.DataF
         gap=f"{plan.gap * 100:.2f} %",
         pledge=pledge(plan) if len(plan.rates) else "",
         price=price_of_pledge(plan) if len(plan.rates) else "",
+        asked=asked(plan),
         tiles=_tiles(plan),
         charts=charts,
         dispatch=figures.as_html(_dispatch(plan)),
         tables=_tables(plan),
+        changed=figures.as_html([figures.sensitivity(changes)] if len(changes) else []),
+        changes_note=NOTE,
         binding=None if margins is None else what_binds(margins),
         sensitivity=figures.as_html([] if sensitivity is None else [sensitivity]),
         replay=plan.manifest.get("replay"),
@@ -120,7 +128,7 @@ def report_html(plan: Plan, margins: pd.DataFrame | None = None, weeks: pd.DataF
 
 def _charts(plan: Plan) -> list[Any]:
     drawn = [figures.site_map(plan), figures.funding_by_year(plan), figures.capital_by_place(plan)]
-    drawn += [figures.cash(plan), figures.cost_waterfall(plan)]
+    drawn += [figures.capital_by_year(plan), figures.cash(plan), figures.cost_waterfall(plan)]
     drawn += [figures.rates(plan, utility) for utility in dict.fromkeys(plan.rates["utility"])]
     return [chart for chart in drawn if chart is not None]
 
@@ -144,11 +152,15 @@ def _tiles(plan: Plan) -> list[tuple[str, str]]:
     names = {"generator": "generation funded", "storage": "storage funded", "wires": "grid capacity funded"}
     tiles = [(name, f"{funded['mw'][kind]:,.0f} MW") for kind, name in names.items() if kind in funded.index]
     whole = plan.tables["make_whole"]["usd"].sum()
+    short_mwh, short_share = not_served(plan)
+    per_mwh = [text.split(" per ")[0] for label, text in unit_costs(plan) if label == "Per MWh"]
     return [
         ("cost, present value", billions(plan.objective_usd)),
+        *(("cost per MWh delivered, levelised", text) for text in per_mwh),
         ("capital, gross", billions(float(plan.allocation["capex_usd"].sum()))),
         *tiles,
         ("make-whole, sum of planning years", f"{whole / 1e6:,.0f} M$"),
+        ("load not served or curtailed, sum", f"{short_mwh:,.0f} MWh, {short_share:.3%}"),
     ]
 
 
@@ -173,8 +185,8 @@ def _assumed(plan: Plan) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _replayed(plan: Plan, weeks: pd.DataFrame | None) -> list[tuple[str, pd.DataFrame]]:
-    """Title and table: years of the replay beside those of the plan, outages, and the worst weeks."""
+def _replayed(plan: Plan, weeks: pd.DataFrame | None) -> list[tuple[str, int, pd.DataFrame]]:
+    """Title, decimals and table: years of the replay beside those of the plan, outages, and the worst weeks."""
     entry = plan.manifest.get("replay") or {}
     tables = []
     if entry.get("years"):
@@ -183,13 +195,30 @@ def _replayed(plan: Plan, weeks: pd.DataFrame | None) -> list[tuple[str, pd.Data
         for name, heading, unit in REPLAYED:
             columns[f"{heading} planned"] = years[f"planned_{name}"].astype(float) / unit
             columns[f"{heading} replayed"] = years[name].astype(float) / unit
-        tables.append(("Years as planned, and as replayed", pd.DataFrame(columns)))
+        tables.append(("Years as planned, and as replayed", 1, pd.DataFrame(columns)))
     if entry.get("outages"):
-        tables.append(("Forced outages, drawn at random", pd.DataFrame(entry["outages"])))
+        tables.append(("Forced outages, drawn at random: beside the limits above", 3, _outages(entry["outages"])))
     if weeks is not None:
         worst = weeks.head(WORST_WEEKS)[["year", "week", "first_hour", *WEEKLY]].rename(columns=WEEKLY)
-        tables.append(("The worst weeks of all years, counted from 0", worst))
+        tables.append(("The worst weeks of all years, counted from 0", 1, worst))
     return tables
+
+
+def _outages(years: list[dict[str, Any]]) -> pd.DataFrame:
+    """Expected load lost to outages by site and year, and the share served beside the target."""
+    found = pd.DataFrame(years)
+    return pd.DataFrame(
+        {
+            "site": found["site"],
+            "year": found["year"],
+            "unserved, MWh a year": found["eue_mwh"],
+            "± MWh (95 %)": found["eue_half_width_mwh"],
+            "hours a year": found["lolh"],
+            "± hours (95 %)": found["lolh_half_width"],
+            "served, %": 100 * found["availability"],
+            "target, %": 100 * found["target"],
+        }
+    )
 
 
 def _checks(plan: Plan) -> pd.DataFrame:
@@ -205,20 +234,30 @@ def _tables(plan: Plan) -> list[tuple[str, str, pd.DataFrame]]:
         place=plan.allocation[["site", "zone", "corridor"]].max(axis=1), capex=plan.allocation["capex_usd"] / 1e6
     )
     funded = rows[["place", "option", "technology", "funding_mode", "year", "mw", "mwh", "capex"]]
+    use = {(one.utility, one.customer_class): one.typical_monthly_kwh for one in plan.instance.customer_classes}
+    kwh = [use[key] for key in zip(plan.rates["utility"], plan.rates["customer_class"], strict=True)]
     local = plan.rates.assign(
         without=plan.rates["without_project_usd_per_mwh"] / 10,
         **{"with": plan.rates["with_project_usd_per_mwh"] / 10},
         change=plan.rates["change_cents_per_kwh"],
         limit=plan.rates["cap_cents_per_kwh"],
+        bill_without=plan.rates["without_project_usd_per_mwh"] / 1000 * kwh,
         bill=plan.rates["typical_bill_change_usd_per_month"],
         binding=plan.rates["binding"].map({True: "yes", False: ""}),
-    )[["utility", "customer_class", "year", "without", "with", "change", "limit", "binding", "bill"]]
+    )[["utility", "customer_class", "year", "without", "with", "change", "limit", "binding", "bill_without", "bill"]]
     exit_ = plan.tables["stranding"]
     money = ["exposure_usd", "exit_fee_usd", "collateral_usd", "headroom_usd"]
     stranding = exit_.assign(**{name: exit_[name] / 1e6 for name in money}).rename(
         columns={name: name.replace("_usd", ", M$").replace("_", " ") for name in money}
     )
+    places = capital_by_place(plan).rename(columns=PAYERS).set_index("place") / 1e6
+    places.loc["all places"] = places.sum()
     return [
+        (
+            "Capital by place and year",
+            "M$, real, undiscounted, gross of credits: who pays, then by year of service. Sites, zones and lines.",
+            places.reset_index(),
+        ),
         (
             "Funded",
             "Capital in real US$ of the instance, gross of credits; own, contribution or the utility's.",
@@ -226,8 +265,8 @@ def _tables(plan: Plan) -> list[tuple[str, str, pd.DataFrame]]:
         ),
         ("Local rates", "The same year without and with the project. Bill: change for a typical customer.", local),
         (
-            "If a campus leaves",
-            "What utilities would be left with at the start of a year, and what covers it.",
+            "If the campuses leave",
+            "What a utility would be left with if all of its campuses left at the start of a year, and what covers it.",
             stranding,
         ),
     ]

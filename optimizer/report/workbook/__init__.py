@@ -16,7 +16,8 @@ from optimizer.report.workbook.cash import cash_flow
 from optimizer.report.workbook.ledger import payers_and_recipients
 from optimizer.report.workbook.return_sheet import returns
 from optimizer.report.workbook.scenarios import scenario_comparison
-from optimizer.report.workbook.summary import checks, headline_note, manifest, summary
+from optimizer.report.workbook.sensitivity_sheet import sensitivity
+from optimizer.report.workbook.summary import Findings, checks, headline_note, manifest, summary
 from optimizer.report.workbook.tax_sheet import after_tax
 
 __all__ = ["write_workbook"]
@@ -47,21 +48,25 @@ def write_workbook(
     funded = plan_sheets.investment_plan(book, plan)
     costs = plan_sheets.costs(book, plan, paid_to(plan))
     funds = plan_sheets.sources_and_uses(book, plan, funded, costs)
+    plan_sheets.capital_places(book, plan, funded)
     flow = cash_flow(book, plan)
     cash = after_tax(book, plan, flow)
     returned = returns(book, plan, flow, cash, charge_usd_per_mwh)
+    sensitivity(book, plan, costs, flow)
     rate_sheets.rates(book, plan)
     rate_sheets.bridge(book, plan)
     _payments(book, plan)
     plan_sheets.stranding(book, plan)
-    plan_sheets.plain(book, "Adequacy", "Firm capacity against the peak of every site", "MW.", plan.tables["adequacy"])
+    firm = "Margin: firm less required. n minus 1: what is left without the largest unit, less the peak."
+    adequacy = plan_sheets.without_noise(plan.tables["adequacy"])
+    plan_sheets.plain(book, "Adequacy", "Firm capacity against the peak of every site", firm, adequacy)
     plan_sheets.emissions(book, plan)
     ledger = payers_and_recipients(book)
     if others:
         scenario_comparison(book, {name: plan, **others}, flow)
     failed = checks(book, plan, flow, funds, ledger, cash)
     manifest(book, plan)
-    summary(book, front, plan, flow, cash, returned, failed)
+    summary(book, front, plan, Findings(flow, funds, cash, returned, failed))
     book.book.close()
 
 

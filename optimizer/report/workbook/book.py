@@ -98,13 +98,13 @@ class SheetTable:
         tests = ",".join(f"{self.column(key)},{_literal(value)}" for key, value in where.items())
         return Figure(amount, f"SUMIFS({self.column(column)},{tests})")
 
-    def total_named(self, column: str, key: str, name: str, cell: str, **where: int) -> Figure:
+    def total_named(self, column: str, key: str, name: str, cell: str, **where: str | int) -> Figure:
         """Sum of a column over the rows whose ``key`` is a name from the data, which stands in ``cell``."""
         rows = self.frame[self.frame[key] == name]
         tests = [f"EXACT({self.column(key)},{cell})"]
         for other, value in where.items():
             rows = rows[rows[other] == value]
-            tests.append(f"({self.column(other)}={value})")
+            tests.append(f"({self.column(other)}={_literal(value)})")
         return Figure(math.fsum(rows[column].astype(float)), f"SUMPRODUCT({'*'.join(tests)}*{self.column(column)})")
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from optimizer.finance import nominal_rate
 from optimizer.periods import planning_years, years_represented
 from optimizer.plan import Plan
+from optimizer.report.words import cost_words
 from optimizer.report.workbook.book import COLOURS, Book, Line, Timeline
 from optimizer.report.workbook.figure import Figure
 from optimizer.show import NOT_CASH
@@ -34,6 +35,9 @@ class CashFlow:
     calendar: Line
     lines: dict[str, Line]
     cash: Line
+    before_end: Line
+    paid_so_far: Line
+    counted: Line
     level: Line
     factors: Line
     nominal_factors: Line
@@ -69,11 +73,13 @@ def cash_flow(book: Book, plan: Plan) -> CashFlow:
     paid: dict[str, Line] = {}
     for name in names:
         row = table.loc[name].tolist()
-        label = f"{name} (not cash)" if name in NOT_CASH else str(name)
-        paid[str(name)] = lines.add(label, lambda j, row=row: row[j], factors=factors)  # type: ignore[misc]
+        paid[str(name)] = lines.add(cost_words(str(name)), lambda j, row=row: row[j], factors=factors)  # type: ignore[misc]
     money = [line for name, line in paid.items() if name not in NOT_CASH]
     cash = lines.add("cash", lambda j: _sum(money, j), bold=True, factors=factors)
     counted = lines.add("cash and penalties: NPV", lambda j: _sum(list(paid.values()), j), bold=True, factors=factors)
+    left = paid.get("salvage")
+    before_end = lines.add("cash without value left in plant", lambda j: cash.at(j) - (left.at(j) if left else 0.0))
+    paid_so_far = lines.add("the same, summed up", lambda j: _sum_to(before_end, j))
     lines.gap()
     level = lines.add(
         f"price level, {manifest.price_year} = 1",
@@ -93,7 +99,8 @@ def cash_flow(book: Book, plan: Plan) -> CashFlow:
     mwh = lines.add("energy delivered, MWh", lambda j: energy[j], factors=factors)
     _cash_chart(book, sheet, paid, lines)
     return CashFlow(
-        given, years, lines.calendar, paid, cash, level, factors, nominal_factors, mwh,
+        given, years, lines.calendar, paid, cash, before_end, paid_so_far, counted,
+        level, factors, nominal_factors, mwh,
         npv=lines.present_value(counted, factors),
         cash_npv=lines.present_value(cash, factors),
         nominal_npv=lines.present_value(nominal, nominal_factors),
@@ -143,6 +150,12 @@ def _sum(lines: list[Line], position: int) -> Figure:
     first, last = lines[0].at(position), lines[-1].at(position)
     value = sum(line.values[position] for line in lines)
     return Figure(value, f"SUM({first.formula}:{last.formula.split('!')[1]})")
+
+
+def _sum_to(line: Line, position: int) -> Figure:
+    """Sum of a line up to a year."""
+    first, last = line.at(0).formula, line.at(position).formula.split("!")[1]
+    return Figure(sum(line.values[: position + 1]), f"SUM({first}:{last})")
 
 
 def cash_by_year(plan: Plan, years: tuple[int, ...]) -> list[float]:

@@ -24,6 +24,7 @@ from optimizer.report.parties import (
     SUPPLIERS,
     UTILITIES,
 )
+from optimizer.report.words import cost_words
 from optimizer.report.workbook.book import MONEY, TOP, Book, SheetTable
 from optimizer.report.workbook.figure import Figure, total
 
@@ -67,7 +68,8 @@ def payers_and_recipients(book: Book) -> Ledger:
     )
     note = (
         "Real US$: yearly payments summed over the planning years, capital in the year of service. Paid by the payer's "
-        "books, received by the recipient's. Value left in plant and penalties are not payments."
+        "books, received by the recipient's. Value left in plant and penalties are not payments. Governments: taxes "
+        "and credits at what they are worth before tax, as the plan counts them; After tax has those of each year."
     )
     sheet, table = book.table(
         "Payers and recipients", "Each dollar paid is received", note, frame,
@@ -100,9 +102,9 @@ def _of_sponsor(tables: dict[str, SheetTable]) -> Iterator[Flow]:
         if party == NOBODY:
             continue
         if amount.value >= 0:
-            yield Flow(name, SPONSOR, party, amount, second.get(name))
+            yield Flow(cost_words(name), SPONSOR, party, amount, second.get(name))
         else:
-            yield Flow(name, party, SPONSOR, Figure(0.0, "0") - amount)
+            yield Flow(cost_words(name), party, SPONSOR, Figure(0.0, "0") - amount)
 
 
 def _of_utilities(tables: dict[str, SheetTable]) -> Iterator[Flow]:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from optimizer.periods import planning_years
 from optimizer.plan import Plan
-from optimizer.report.workbook.book import COLOURS, MONEY, Book, SheetTable, look
+from optimizer.report.money import capital_by_place
+from optimizer.report.words import PAYERS, cost_words
+from optimizer.report.workbook.book import COLOURS, MONEY, TOP, Book, SheetTable, look
 from optimizer.report.workbook.figure import Figure, total
 from optimizer.schema import FUNDING_MODES
 from optimizer.show import placed
 
+#: Figures below this are rounding, MW.
+NOISE = 1e-9
 MODE_WORDS = {
     "own": "sponsor: own plant",
     "contribution": "sponsor: contributions to utilities",
@@ -65,8 +70,56 @@ def capacity_chart(book: Book, plan: Plan, table: SheetTable) -> Any:
     return chart
 
 
-def sources_and_uses(book: Book, plan: Plan, funded: SheetTable, costs: SheetTable) -> tuple[Figure, Figure]:
-    """Capital by who pays and by what it buys; both sums."""
+def capital_places(book: Book, plan: Plan, funded: SheetTable) -> None:
+    """Capital of every place by who pays it and by year of service, with a chart."""
+    note = "Real US$, undiscounted, before credits. Places are sites, zones and lines; formulas over Investment plan."
+    sheet = book.sheet("Capital by place", "Capital: where, who pays, when", note)
+    places, years = capital_by_place(plan)["place"].tolist(), planning_years(plan.instance.manifest)
+    book.heads(sheet, 3, 0, ["place", *(f"{PAYERS[mode]}, US$" for mode in FUNDING_MODES), "sum, US$", *years])
+    cases: list[dict[str, str | int]] = [{"paid_as": mode} for mode in FUNDING_MODES]
+    cases.append({})
+    cases.extend({"year": year} for year in years)
+    for row, place in enumerate(places, start=TOP):
+        cell = book.put(sheet, row, 0, place).formula
+        for column, case in enumerate(cases, start=1):
+            usd = funded.total_named("capital_usd", "place", place, cell, **case)
+            book.put(sheet, row, column, usd, book.number(MONEY))
+    end = TOP + len(places)
+    book.put(sheet, end, 0, "sum", book.bold)
+    for column, case in enumerate(cases, start=1):
+        book.put(sheet, end, column, funded.total("capital_usd", **case), book.number(MONEY, bold=True))
+    sheet.set_column(0, 0, 26)
+    sheet.set_column(1, len(cases), 16)
+    sheet.freeze_panes(TOP, 1)
+    if places:
+        sheet.insert_chart(end + 2, 0, _places_chart(book, end))
+
+
+def _places_chart(book: Book, end: int) -> Any:
+    """Stacked capital of the places by who pays."""
+    chart = book.chart("column", "Capital by place, and who pays", "million US$, real", subtype="stacked", height=400)
+    chart.set_y_axis({"name": "million US$, real", "num_format": "#,##0,,"})
+    name = "Capital by place"
+    for column, colour in zip(range(1, 1 + len(FUNDING_MODES)), COLOURS, strict=False):
+        chart.add_series(
+            {"name": [name, 3, column], "categories": [name, TOP, 0, end - 1, 0], "gap": 50,
+             "values": [name, TOP, column, end - 1, column], "fill": {"color": colour}}
+        )  # fmt: skip
+    return chart
+
+
+@dataclass(frozen=True)
+class Funds:
+    """Capital in real US$, undiscounted: the sponsor's, the utilities', both as sources, and as uses."""
+
+    sponsor: Figure
+    utilities: Figure
+    sources: Figure
+    uses: Figure
+
+
+def sources_and_uses(book: Book, plan: Plan, funded: SheetTable, costs: SheetTable) -> Funds:
+    """Capital by who pays and by what it buys."""
     sheet = book.sheet(
         "Sources and uses", "Capital: sources and uses, US$",
         "Undiscounted, real. Sources from the sponsor's costs, uses from the investment plan: equal, see Checks.",
@@ -74,11 +127,12 @@ def sources_and_uses(book: Book, plan: Plan, funded: SheetTable, costs: SheetTab
     own, paid, taxed = (
         costs.total("usd", name=name) for name in ("own_capital", "contribution", "contribution_gross_up")
     )
+    utilities = funded.total("capital_usd", paid_as="utility")
     sources = [
         (MODE_WORDS["own"], own),
         (MODE_WORDS["contribution"], paid),
         ("sponsor: tax of utilities on contributions", taxed),
-        (MODE_WORDS["utility"], funded.total("capital_usd", paid_as="utility")),
+        (MODE_WORDS["utility"], utilities),
     ]
     names = list(dict.fromkeys(funded.frame["technology"]))
     ends = [_column_of_sums(book, sheet, 0, "source", sources)]
@@ -90,7 +144,9 @@ def sources_and_uses(book: Book, plan: Plan, funded: SheetTable, costs: SheetTab
     sheet.set_column(1, 3, 20)
     sheet.set_column(4, 4, 34)
     sheet.set_column(5, 5, 20)
-    return ends[0], ends[1]
+    sheet.fit_to_pages(1, 1)
+    sheet.print_area(0, 0, max(len(names), 4) + 8 + len(planning_years(plan.instance.manifest)) + 22, 5)
+    return Funds(own + paid + taxed, utilities, *ends)
 
 
 def _column_of_sums(book: Book, sheet: Any, left: int, head: str, rows: list[tuple[str, Figure]]) -> Figure:
@@ -106,7 +162,7 @@ def _column_of_sums(book: Book, sheet: Any, left: int, head: str, rows: list[tup
 def _capital_by_year(book: Book, plan: Plan, sheet: Any, funded: SheetTable, top: int) -> None:
     """Capital by year of service and who pays, with a chart."""
     years = planning_years(plan.instance.manifest)
-    book.heads(sheet, top, 0, ["capital by year of service, US$", *FUNDING_MODES])
+    book.heads(sheet, top, 0, ["capital by year of service, US$", *PAYERS.values()])
     for row, year in enumerate(years, start=top + 1):
         book.put(sheet, row, 0, year, book.format(align="left"))
         for column, mode in enumerate(FUNDING_MODES, start=1):
@@ -116,7 +172,7 @@ def _capital_by_year(book: Book, plan: Plan, sheet: Any, funded: SheetTable, top
     end = top + len(years)
     for column, mode in enumerate(FUNDING_MODES, start=1):
         chart.add_series(
-            {"name": mode, "categories": [sheet.get_name(), top + 1, 0, end, 0], "gap": 50,
+            {"name": PAYERS[mode], "categories": [sheet.get_name(), top + 1, 0, end, 0], "gap": 50,
              "values": [sheet.get_name(), top + 1, column, end, column], "fill": {"color": COLOURS[column - 1]}}
         )  # fmt: skip
     sheet.insert_chart(end + 2, 0, chart)
@@ -131,7 +187,7 @@ def costs(book: Book, plan: Plan, paid_to: list[str]) -> SheetTable:
     values = frame.groupby("name")["present_value_usd"].sum().sort_values(ascending=False)
     book.heads(sheet, 3, left, ["cost", "present value, US$"])
     for row, name in enumerate(values.index, start=4):
-        book.put(sheet, row, left, str(name))
+        book.put(sheet, row, left, cost_words(str(name)))
         book.put(sheet, row, left + 1, table.total("present_value_usd", name=str(name)), book.number(MONEY))
     end = 4 + len(values)
     book.put(sheet, end, left, "sum", book.bold)
@@ -216,12 +272,14 @@ def emissions(book: Book, plan: Plan) -> SheetTable:
     price = [prices.get(int(year), 0.0) for year in frame["year"]]
     frame = frame.assign(price_usd_per_t=price, carbon_usd=frame["t"].astype(float) * price)
     sheet, table = book.table(
-        "Emissions", "CO2 by place, year and source", "Tonnes a year, and what the carbon price makes of them.",
+        "Emissions", "CO2 by place, year and source",
+        "Tonnes a year, and what the carbon price makes of them. Resource: plant of the plan; grid: what is bought.",
         frame, {"carbon_usd": "{t}*{price_usd_per_t}"},
     )  # fmt: skip
     sources, years = list(dict.fromkeys(frame["source"])), planning_years(plan.instance.manifest)
     book.heads(sheet, 3, 8, ["t CO2 by year", *sources])
-    chart = book.chart("column", "Emissions", "t CO2 a year", subtype="stacked")
+    chart = book.chart("column", "Emissions", "million t CO2 a year", subtype="stacked")
+    chart.set_y_axis({"name": "million t CO2 a year", "num_format": "#,##0.0,,"})
     for row, year in enumerate(years, start=4):
         book.put(sheet, row, 8, year)
         for column, source in enumerate(sources, start=9):
@@ -236,6 +294,18 @@ def emissions(book: Book, plan: Plan) -> SheetTable:
     if sources:
         sheet.insert_chart(end + 2, 8, chart)
     return table
+
+
+def without_noise(frame: pd.DataFrame) -> pd.DataFrame:
+    """A table whose figures of nothing but rounding are 0, so that none shows as -0.0.
+
+    Examples
+    --------
+    >>> without_noise(pd.DataFrame({"site": ["campus"], "margin_mw": [-1.1e-13], "firm_mw": [0.1]})).values.tolist()
+    [['campus', 0.0, 0.1]]
+    """
+    numbers = frame.select_dtypes("float")
+    return frame.assign(**{str(name): column.where(column.abs() >= NOISE, 0.0) for name, column in numbers.items()})
 
 
 def plain(book: Book, name: str, title: str, note: str, frame: pd.DataFrame) -> SheetTable:

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from optimizer.compare import compare
 from optimizer.plan import Plan
+from optimizer.report.words import PAYERS, cost_words
 from optimizer.report.workbook.book import COLOURS, MONEY, SMALL, Book, Line, Timeline
 from optimizer.report.workbook.cash import CashFlow, cash_by_year
 from optimizer.report.workbook.figure import Figure
@@ -15,6 +17,8 @@ from optimizer.returns import in_words, irrs
 from optimizer.schema import FUNDING_MODES
 
 SHEET = "Scenario comparison"
+#: Inputs that differ, as many as are read on a page.
+MOST_INPUTS = 30
 
 
 def scenario_comparison(book: Book, plans: Mapping[str, Plan], flow: CashFlow) -> None:
@@ -33,7 +37,7 @@ def scenario_comparison(book: Book, plans: Mapping[str, Plan], flow: CashFlow) -
     row = _headline(book, sheet, plans)
     first = row + 2
     last = _costs(book, sheet, plans, first)
-    row = _chart(book, sheet, plans, first, last)
+    row = _inputs(book, sheet, plans, _chart(book, sheet, plans, first, last))
     _choice(book, sheet, plans, flow, row)
     sheet.set_column(0, 0, 44)
     sheet.set_column(1, len(plans), 22)
@@ -45,10 +49,11 @@ def _headline(book: Book, sheet: object, plans: Mapping[str, Plan]) -> int:
         ("status", "General", [plan.status for plan in plans.values()]),
         ("cost, present value, US$", MONEY, [plan.objective_usd for plan in plans.values()]),
         ("no plan costs less than, US$", MONEY, [plan.bound_usd for plan in plans.values()]),
+        ("value left in plant at the end, US$", MONEY, [-_present(plan, "salvage") for plan in plans.values()]),
         ("make-whole, sum over planning years, US$", MONEY, [_sum(p, "make_whole", "usd") for p in plans.values()]),
         ("highest change of a local rate, cents/kWh", SMALL, [_highest(plan) for plan in plans.values()]),
         *(
-            (f"capital paid as {mode}, US$", MONEY, [_capital(plan, mode) for plan in plans.values()])
+            (f"capital, {PAYERS[mode]}, real US$", MONEY, [_capital(plan, mode) for plan in plans.values()])
             for mode in FUNDING_MODES
         ),
         ("capacity funded, MW", "#,##0.0", [_sum(plan, "allocation", "mw") for plan in plans.values()]),
@@ -65,8 +70,12 @@ def _sum(plan: Plan, table: str, column: str) -> float:
     return float(plan.tables[table][column].sum())
 
 
+def _present(plan: Plan, name: str) -> float:
+    return float(plan.costs.loc[plan.costs["name"] == name, "present_value_usd"].sum())
+
+
 def _highest(plan: Plan) -> float:
-    return float(plan.rates["change_cents_per_kwh"].max()) if len(plan.rates) else float("nan")
+    return round(float(plan.rates["change_cents_per_kwh"].max()), 6) if len(plan.rates) else float("nan")
 
 
 def _capital(plan: Plan, mode: str) -> float:
@@ -80,7 +89,7 @@ def _costs(book: Book, sheet: object, plans: Mapping[str, Plan], top: int) -> in
     table = table.fillna(0.0).loc[lambda frame: frame.abs().max(axis=1).sort_values(ascending=False).index]
     book.heads(sheet, top, 0, ["present value by cost, US$", *plans])
     for row, name in enumerate(table.index, start=top + 1):
-        book.put(sheet, row, 0, str(name))
+        book.put(sheet, row, 0, cost_words(str(name)))
         for column, value in enumerate(table.loc[name].tolist(), start=1):
             book.put(sheet, row, column, value, book.number(MONEY))
     end = top + 1 + len(table)
@@ -103,6 +112,43 @@ def _chart(book: Book, sheet: object, plans: Mapping[str, Plan], first: int, end
         )  # fmt: skip
     sheet.insert_chart(end + 2, 0, chart)  # type: ignore[attr-defined]
     return end + 25
+
+
+def _inputs(book: Book, sheet: object, plans: Mapping[str, Plan], top: int) -> int:
+    """Figures of the instances that are not the same in all runs; the row below them."""
+    found = _over_years(compare(plans).inputs)
+    book.heads(sheet, top, 0, ["inputs that differ", *plans])
+    shown = found[:MOST_INPUTS]
+    for row, (name, values) in enumerate(shown, start=top + 1):
+        book.put(sheet, row, 0, name)
+        for place, value in enumerate(values, start=1):
+            book.put(sheet, row, place, value, book.format(align="right"))
+    row = top + 1 + len(shown)
+    more = len(found) - len(shown)
+    none = "" if found else "none: the same instance"
+    book.put(sheet, row, 0, f"{more} more: optimizer compare lists them" if more else none, book.note)
+    return row + 2
+
+
+def _over_years(inputs: pd.DataFrame) -> list[tuple[str, list[str]]]:
+    """Name of each input and its text in every run; years of one input are one row, first and last value."""
+    rows: dict[str, list[list[str]]] = {}
+    for table, key, column, *values in inputs.itertuples(index=False):
+        place, _, last = str(key).rpartition(", ")
+        name = ", ".join(part for part in (table, place if last.isdigit() else key, column) if part)
+        rows.setdefault(name, []).append([_short(value) for value in values])
+    return [
+        (name, [one[0] if one[0] == one[-1] else f"{one[0]} to {one[-1]}" for one in zip(*texts, strict=True)])
+        for name, texts in rows.items()
+    ]
+
+
+def _short(value: object) -> str:
+    """A figure without the noise of its last digits; other text as it is."""
+    try:
+        return f"{float(str(value)):.9g}"
+    except ValueError:
+        return str(value)
 
 
 def _choice(book: Book, sheet: object, plans: Mapping[str, Plan], flow: CashFlow, top: int) -> None:

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 from optimizer.plan import Plan
-from optimizer.report.workbook.book import COLOURS, MONEY, Book, SheetTable
+from optimizer.report.money import not_served
+from optimizer.report.workbook.book import COLOURS, MONEY, SMALL, Book, SheetTable
 from optimizer.report.workbook.cash import CashFlow
 from optimizer.report.workbook.figure import Figure
 from optimizer.report.workbook.ledger import Ledger
-from optimizer.report.workbook.plan_sheets import capacity_chart
+from optimizer.report.workbook.plan_sheets import Funds, capacity_chart
 from optimizer.report.workbook.return_sheet import Return
 from optimizer.report.workbook.tax_sheet import BeforeAndAfter
 from optimizer.show import pledge, status_meaning
+
+#: Where the cost of the plan stands.
+COST = "'Summary'!$B$5"
+#: Rows that a chart takes.
+CHART_ROWS = 22
 
 
 def headline_note(plan: Plan) -> str:
@@ -25,45 +32,142 @@ def headline_note(plan: Plan) -> str:
     )
 
 
-def summary(
-    book: Book,
-    sheet: Any,
-    plan: Plan,
-    flow: CashFlow,
-    cash: BeforeAndAfter | None,
-    returned: Return | None,
-    failed: Figure,
-) -> None:
+@dataclass(frozen=True)
+class Findings:
+    """What other sheets found: cash, capital, cash before and after tax, returns, and how many checks are not 0."""
+
+    flow: CashFlow
+    funds: Funds
+    cash: BeforeAndAfter | None
+    returned: Return | None
+    failed: Figure
+
+
+#: Name of a row, its figure, how it is shown (None: as it is), and what it means.
+Row = tuple[str, Any, Any, str]
+
+
+def summary(book: Book, sheet: Any, plan: Plan, found: Findings) -> None:
     """What a reader looks for first, and two charts."""
-    money, rate = book.number(MONEY), book.number("#,##0.00")
+    money = book.number(MONEY)
     gap = plan.gap if math.isfinite(plan.gap) else "unknown"
-    rows: list[tuple[str, Any, Any, str]] = [
+    proven: list[Row] = [
         ("status", plan.status, None, status_meaning(plan)),
         ("cost, present value, US$", plan.objective_usd, money, "what the sponsor pays less what it earns and salvage"),
         ("no plan costs less than, US$", plan.bound_usd, money, "proven by the solver"),
         ("gap", gap, book.number("0.00%"), "(cost - bound) / cost"),
-        ("NPV of the cash flow, real, US$", flow.npv, money, "formula; the cost less the tie-break"),
-        ("NPV of cash, nominal, US$", flow.nominal_npv, money, "penalties left out; US$ of the base year"),
-        (
-            "cost per MWh delivered, US$/MWh",
-            _per_mwh(flow, flow.cash_npv),
-            rate,
-            "levelised, as the plan counts it, no penalties",
-        ),
-        *_after_tax_rows(book, flow, cash),
-        *_return_rows(book, returned),
-        ("price of the pledge, US$", *_price_of_pledge(book, plan)),
-        ("pledge", *_pledge(plan)),
-        ("checks that are not 0", failed, book.number("0"), "see the sheet Checks"),
     ]
-    for row, (name, value, style, note) in enumerate(rows, start=3):
-        book.put(sheet, row, 0, name, book.bold)
+    last = ("checks that are not 0", found.failed, book.number("0"), "see the sheet Checks")
+    row = _rows(book, sheet, 3, proven)
+    for name, rows in {
+        "What payers must find": _asked_rows(book, plan, found),
+        "Worth and return": [*_value_rows(book, found), *_return_rows(book, found.returned)],
+        "Local customers": _local_rows(book, plan),
+        "What could go wrong": [*_risk_rows(book, plan), last],
+    }.items():
+        book.put(sheet, row + 1, 0, name, book.bold)
+        row = _rows(book, sheet, row + 2, rows)
+    sheet.set_column(0, 0, 50)
+    sheet.set_column(1, 1, 24)
+    sheet.set_column(2, 2, 82)
+    _charts(book, sheet, plan, found.flow, row + 1)
+    sheet.set_portrait()
+    sheet.fit_to_pages(1, 1)
+    sheet.print_area(0, 0, row + 1 + 2 * CHART_ROWS, 2)
+
+
+def _rows(book: Book, sheet: Any, top: int, rows: list[Row]) -> int:
+    """Write rows one below the other; the row after them."""
+    for row, (name, value, style, note) in enumerate(rows, start=top):
+        book.put(sheet, row, 0, name)
         book.put(sheet, row, 1, value, style or book.format(align="right"))
         book.put(sheet, row, 2, note, book.format(italic=True, font_color="#595959", indent=1))
-    sheet.set_column(0, 0, 44)
-    sheet.set_column(1, 1, 24)
-    sheet.set_column(2, 2, 70)
-    _charts(book, sheet, plan, flow, 5 + len(rows))
+    return top + len(rows)
+
+
+def _asked_rows(book: Book, plan: Plan, found: Findings) -> list[Row]:
+    """What payers must find before discounting, and how much of the answer is value left in plant."""
+    money, flow, costs = book.number(MONEY), found.flow, book.tables["Costs"]
+    so_far, cost = flow.paid_so_far, Figure(plan.objective_usd, COST)
+    most = Figure(max(so_far.values), f"MAX({so_far.cells})")
+    left = Figure(0.0, "0") - costs.total("present_value_usd", name="salvage")
+    return [
+        ("capital of the sponsor, real US$", found.funds.sponsor, money, "undiscounted: see Sources and uses"),
+        ("capital of utilities, real US$", found.funds.utilities, money, "undiscounted; see Capital by place"),
+        ("most that the sponsor has paid out, real US$", most, money, "sum since the base year, net of what it earned"),
+        ("value left in plant at the end, present value, US$", left, money, "counted in the cost; no cash unless sold"),
+        ("cost if that is worth nothing, present value, US$", cost + left, money, "and more: see Sensitivities"),
+    ]  # fmt: skip
+
+
+def _value_rows(book: Book, found: Findings) -> list[Row]:
+    """Present values of the cash, as the plan counts them and after tax, and per MWh."""
+    flow, cash, money, rate = found.flow, found.cash, book.number(MONEY), book.number("#,##0.00")
+    rows: list[Row] = [
+        ("NPV of the cash flow, real, US$", flow.npv, money, "formula; the cost less the tie-break"),
+        ("NPV of cash, nominal, US$", flow.nominal_npv, money, "penalties left out; US$ of the base year"),
+        ("cost per MWh delivered, US$/MWh", _per_mwh(flow, flow.cash_npv), rate,
+         "levelised, as the plan counts it, no penalties"),
+    ]  # fmt: skip
+    if cash is None:
+        return rows
+    return [
+        *rows,
+        ("NPV of cash before taxes and credits, real, US$", cash.before_npv, money, "see After tax"),
+        ("NPV of cash after tax, real, US$", cash.after_npv, money, "taxes and credits in their own years"),
+        ("cost per MWh before taxes and credits, US$/MWh", _per_mwh(flow, cash.before_npv), rate,
+         "levelised; see Return"),
+    ]  # fmt: skip
+
+
+def _local_rows(book: Book, plan: Plan) -> list[Row]:
+    """What the project does to local customers."""
+    rows: list[Row] = [("pledge", *_pledge(plan)), ("price of the pledge, US$", *_price_of_pledge(book, plan))]
+    rates, whole = book.tables["Rates"], book.tables["Make-whole"]
+    if rates.frame.empty:
+        return rows
+    for words, column, style in (
+        ("highest change of a local rate, cents/kWh", "change_cents_per_kwh", SMALL),
+        ("highest change of a typical bill, US$ a month", "change_of_bill_usd_per_month", "#,##0.00"),
+    ):
+        most = Figure(float(rates.frame[column].max()), f"MAX({rates.column(column)})").rounded(6)
+        rows.append((words, most, book.number(style), "of all classes and years, against the year without the project"))
+    paid = whole.total("usd")
+    return [*rows, ("make-whole, sum, real US$", paid, book.number(MONEY), "paid outright to local customers")]
+
+
+def _risk_rows(book: Book, plan: Plan) -> list[Row]:
+    """Load that is not served, what utilities might be left with, and whether every hour was tried."""
+    mwh, share = not_served(plan)
+    rows: list[Row] = [
+        ("load not served or curtailed, sum, MWh", mwh, book.number("#,##0"), f"{share:.3%} of the load"),
+        ("replay of every hour", *_replay(plan)),
+    ]
+    exits = book.tables["Stranding"]
+    if exits.frame.empty:
+        return rows
+    least = float(exits.frame["headroom_usd"].min())
+    open_ = Figure(max(0.0, -least), f"MAX(0,-MIN({exits.column('headroom_usd')}))")
+    most = Figure(float(exits.frame["exposure_usd"].max()), f"MAX({exits.column('exposure_usd')})")
+    money = book.number(MONEY)
+    return [
+        *rows,
+        ("largest exposure of a utility, US$", most, money, "if its campuses left: see Stranding"),
+        ("exposure not covered, US$", open_, money, "0: exit fees and collateral cover it in every year"),
+    ]  # fmt: skip
+
+
+def _replay(plan: Plan) -> tuple[str, Any, str]:
+    """What a replay found, if there was one."""
+    entry = plan.manifest.get("replay")
+    if not entry:
+        return "not done", None, "representative periods hide the worst weeks: optimizer replay RUN"
+    misses = entry["misses"]
+    return (
+        ("misses limits", None, "; ".join(misses))
+        if misses
+        else ("keeps every limit", None, "all hours of all years, without forced outages: see the HTML report")
+    )
 
 
 def _per_mwh(flow: CashFlow, usd: Figure) -> Figure | None:
@@ -71,23 +175,8 @@ def _per_mwh(flow: CashFlow, usd: Figure) -> Figure | None:
     return usd / flow.discounted_mwh if flow.discounted_mwh.value > 0 else None
 
 
-def _after_tax_rows(book: Book, flow: CashFlow, cash: BeforeAndAfter | None) -> list[tuple[str, Any, Any, str]]:
-    if cash is None:
-        return []
-    money, rate = book.number(MONEY), book.number("#,##0.00")
-    return [
-        ("NPV of cash before taxes and credits, real, US$", cash.before_npv, money, "see After tax"),
-        ("NPV of cash after tax, real, US$", cash.after_npv, money, "taxes and credits in their own years"),
-        (
-            "cost per MWh before taxes and credits, US$/MWh",
-            _per_mwh(flow, cash.before_npv),
-            rate,
-            "levelised; see Return",
-        ),
-    ]
-
-
-def _return_rows(book: Book, returned: Return | None) -> list[tuple[str, Any, Any, str]]:
+def _return_rows(book: Book, returned: Return | None) -> list[Row]:
+    """What a charge returns."""
     if returned is None:
         return []
     style = book.format(num_format="0.00%", align="right")
@@ -116,22 +205,23 @@ def _price_of_pledge(book: Book, plan: Plan) -> tuple[Any, Any, str]:
 
 
 def _charts(book: Book, sheet: Any, plan: Plan, flow: CashFlow, top: int) -> None:
-    """Cash by year, and what enters service."""
-    chart = book.chart("column", "Cash of the sponsor by year", "million US$, real")
+    """Cash by year and value left at the end, and what enters service."""
+    chart = book.chart("column", "Cash of the sponsor by year, and value left in plant", "", subtype="stacked")
     chart.set_y_axis({"name": "million US$, real", "num_format": "#,##0,,;-#,##0,,"})
-    chart.add_series(
-        {"categories": f"={flow.calendar.cells}", "values": f"={flow.cash.cells}", "gap": 40,
-         "fill": {"color": COLOURS[0]}, "invert_if_negative": False}
-    )  # fmt: skip
-    chart.set_legend({"none": True})
+    shown = {"cash": flow.before_end} | (
+        {"value left in plant": flow.lines["salvage"]} if "salvage" in flow.lines else {}
+    )
+    for (name, line), colour in zip(shown.items(), COLOURS, strict=False):
+        chart.add_series(
+            {"name": name, "categories": f"={flow.calendar.cells}", "values": f"={line.cells}", "gap": 40,
+             "fill": {"color": colour}, "invert_if_negative": False}
+        )  # fmt: skip
     sheet.insert_chart(top, 0, chart)
     if len(plan.allocation):
-        sheet.insert_chart(top + 18, 0, capacity_chart(book, plan, book.tables["Investment plan"]))
+        sheet.insert_chart(top + CHART_ROWS, 0, capacity_chart(book, plan, book.tables["Investment plan"]))
 
 
-def checks(
-    book: Book, plan: Plan, flow: CashFlow, funds: tuple[Figure, Figure], ledger: Ledger, cash: BeforeAndAfter | None
-) -> Figure:
+def checks(book: Book, plan: Plan, flow: CashFlow, funds: Funds, ledger: Ledger, cash: BeforeAndAfter | None) -> Figure:
     """Write the sheet Checks; how many are not 0."""
     note = "Live formulas over the sheets of this workbook, money rounded to 1 US$."
     sheet = book.sheet("Checks", "Checks: each must be 0", note)
@@ -157,10 +247,10 @@ def _money_checks(
     tables: dict[str, SheetTable],
     plan: Plan,
     flow: CashFlow,
-    funds: tuple[Figure, Figure],
+    funds: Funds,
     cash: BeforeAndAfter | None,
 ) -> list[Check]:
-    costs, cost = tables["Costs"], Figure(plan.objective_usd, "'Summary'!$B$5")
+    costs, cost = tables["Costs"], Figure(plan.objective_usd, COST)
     tie_break = costs.total("present_value_usd", name="tie_break")
     finance, manifest = plan.instance.manifest.finance, plan.instance.manifest
     level = (1 + finance.inflation) ** (manifest.base_year - manifest.price_year)
@@ -171,9 +261,9 @@ def _money_checks(
         ("NPV of the cash flow is the cost of the plan less the tie-break", flow.npv - cost + tie_break, 0),
         ("nominal NPV is the real one at the price level of the base year",
          flow.nominal_npv - flow.cash_npv * Figure(level, growth), 0),
-        ("sources are uses", funds[0] - funds[1], 0),
+        ("sources are uses", funds.sources - funds.uses, 0),
         ("investment plan is the sum of sources, less the tax on contributions",
-         tables["Investment plan"].total("capital_usd") + taxed - funds[0], 0),
+         tables["Investment plan"].total("capital_usd") + taxed - funds.sources, 0),
     ]  # fmt: skip
     if cash is not None and not finance.tax_view:
         found.append(("without a tax view, cash before tax is the plan's", cash.before_npv - flow.cash_npv, 0))
