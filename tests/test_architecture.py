@@ -43,6 +43,7 @@ ORDER = (
     "synthetic",
     "pypsa_io",
     "compare",
+    "variants",
     "sweep",
     "whatif",
     "uncertainty",
