@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from optimizer.benders import Memory as Memory
     from optimizer.check import check as check
+    from optimizer.compare import compare as compare
     from optimizer.instance import read_instance as read_instance
     from optimizer.instance import write_instance as write_instance
     from optimizer.overrides import apply_overrides as apply_overrides
@@ -22,7 +23,16 @@ if TYPE_CHECKING:
     from optimizer.problems import InstanceError as InstanceError
     from optimizer.replay import replay as replay
     from optimizer.solve import solve as solve
+    from optimizer.sweep import sweep as sweep
     from optimizer.synthetic import synthetic as synthetic
+    from optimizer.variants import grid as grid
+    from optimizer.variants import latin_hypercube as latin_hypercube
+    from optimizer.variants import read_scenarios as read_scenarios
+    from optimizer.whatif.near_optimal import near_optimal as near_optimal
+    from optimizer.whatif.pareto import pareto_front as pareto_front
+    from optimizer.whatif.regret import regret_matrix as regret_matrix
+    from optimizer.whatif.regret import regret_table as regret_table
+    from optimizer.whatif.tornado import tornado_table as tornado_table
 
 __version__ = "0.1.0"
 
@@ -33,12 +43,22 @@ EXPORTS = {
     "Plan": "plan",
     "apply_overrides": "overrides",
     "check": "check",
+    "compare": "compare",
+    "grid": "variants",
+    "latin_hypercube": "variants",
+    "near_optimal": "whatif.near_optimal",
+    "pareto_front": "whatif.pareto",
     "price_of_pledge": "pledge",
     "read_instance": "instance",
     "read_plan": "plan",
+    "read_scenarios": "variants",
+    "regret_matrix": "whatif.regret",
+    "regret_table": "whatif.regret",
     "replay": "replay",
     "solve": "solve",
+    "sweep": "sweep",
     "synthetic": "synthetic",
+    "tornado_table": "whatif.tornado",
     "write_instance": "instance",
 }
 
@@ -58,7 +78,7 @@ def __dir__() -> list[str]:
 
 
 class _Package(ModuleType):
-    """Keeps ``optimizer.solve``, ``optimizer.check`` and ``optimizer.synthetic`` the functions.
+    """Keeps ``optimizer.solve``, ``optimizer.sweep`` and others that share a name with their module the functions.
 
     Importing a submodule sets it as an attribute of its package, which would hide the function of the same name.
     """

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -17,28 +19,32 @@ ROUNDING = 1e-6
 
 @dataclass(frozen=True)
 class Comparison:
-    """Differences between runs.
+    """Differences between runs; only rows that differ.
 
     Attributes
     ----------
     inputs
-        Figures that are not the same in all runs: table, key, column, one column a run. Series by their mean.
+        Figures that are not the same in all runs: table, key, column, one column a run. A series by its mean and a
+        checksum of its hours.
     funding
-        MW by place, technology and funding mode, one column a run.
+        MW by place, technology, funding mode and year of service, one column a run.
     costs
         Present value by cost name, US$, and the total.
     rates
         Highest change by utility and class over the years, cents per kWh.
+    rates_by_year
+        Change by utility, class and year, cents per kWh.
     """
 
     inputs: pd.DataFrame
     funding: pd.DataFrame
     costs: pd.DataFrame
     rates: pd.DataFrame
+    rates_by_year: pd.DataFrame
 
 
 def compare(runs: Mapping[str, Plan]) -> Comparison:
-    """Compare runs by name; the first is what others are read against.
+    """Compare two or more runs by name; `against_first` reads them against the first.
 
     Raises
     ------
@@ -50,12 +56,29 @@ def compare(runs: Mapping[str, Plan]) -> Comparison:
     figures = {name: _figures(plan.instance) for name, plan in runs.items()}
     inputs = pd.DataFrame(figures).rename_axis(["table", "key", "column"])
     changed = inputs.apply(lambda row: row.nunique(dropna=False) > 1, axis=1)
+    yearly = {name: _rates(plan) for name, plan in runs.items()}
     return Comparison(
         inputs=inputs[changed].reset_index() if len(inputs) else inputs.reset_index(),
         funding=_side_by_side({name: _funding(plan) for name, plan in runs.items()}),
         costs=_side_by_side({name: _costs(plan) for name, plan in runs.items()}),
-        rates=_side_by_side({name: _rates(plan) for name, plan in runs.items()}),
+        rates=_side_by_side({name: rates.groupby(level=[0, 1]).max() for name, rates in yearly.items()}),
+        rates_by_year=_side_by_side(yearly),
     )
+
+
+def against_first(table: pd.DataFrame, runs: Sequence[str]) -> pd.DataFrame:
+    """A table with, behind each run but the first, what it has more than the first.
+
+    >>> table = pd.DataFrame({"name": ["fuel"], "base": [2.0], "dear": [5.0]})
+    >>> against_first(table, ["base", "dear"]).to_dict("list")
+    {'name': ['fuel'], 'base': [2.0], 'dear': [5.0], 'change': [3.0]}
+    """
+    columns = [column for column in table.columns if column not in runs]
+    found = table[[*columns, runs[0]]]
+    for run in runs[1:]:
+        title = "change" if len(runs) == 2 else f"change, {run}"
+        found = found.assign(**{run: table[run], title: table[run] - table[runs[0]]})
+    return found
 
 
 def _figures(instance: Instance) -> pd.Series[str]:
@@ -66,10 +89,21 @@ def _figures(instance: Instance) -> pd.Series[str]:
             values = row.model_dump()
             key = ", ".join(str(values[column]) for column in table.key)
             found |= {(name, key, column): str(value) for column, value in values.items() if column not in table.key}
-    manifest = instance.manifest.model_dump(exclude={"files"})
-    found |= {("instance.toml", section, ""): str(value) for section, value in manifest.items()}
-    found |= {("hourly", str(name), "mean"): f"{values.mean():.9g}" for name, values in instance.hourly.items()}
+    for path, value in _entries(instance.manifest.model_dump(exclude={"files"})):
+        found["instance.toml", *path] = str(value)
+    for series, hours in instance.hourly.items():
+        found["hourly", str(series), "mean"] = f"{hours.mean():.9g}"
+        found["hourly", str(series), "checksum"] = hashlib.sha256(hours.to_numpy(float).tobytes()).hexdigest()[:8]
     return pd.Series(found, dtype=object)
+
+
+def _entries(section: Mapping[str, Any], above: str = "") -> Iterator[tuple[tuple[str, str], Any]]:
+    """Entries of a manifest: their section and name, and the value."""
+    for name, value in section.items():
+        if isinstance(value, dict):
+            yield from _entries(value, f"{above}.{name}" if above else name)
+        else:
+            yield (above, name), value
 
 
 def _side_by_side(columns: Mapping[str, pd.Series[float]]) -> pd.DataFrame:
@@ -80,7 +114,7 @@ def _side_by_side(columns: Mapping[str, pd.Series[float]]) -> pd.DataFrame:
 
 def _funding(plan: Plan) -> pd.Series[float]:
     rows = plan.allocation.assign(place=plan.allocation[["site", "zone", "corridor"]].max(axis=1))
-    return rows.groupby(["place", "technology", "funding_mode"])["mw"].sum()
+    return rows.groupby(["place", "technology", "funding_mode", "year"])["mw"].sum()
 
 
 def _costs(plan: Plan) -> pd.Series[float]:
@@ -90,5 +124,4 @@ def _costs(plan: Plan) -> pd.Series[float]:
 
 
 def _rates(plan: Plan) -> pd.Series[float]:
-    rows = plan.rates.set_index(["utility", "customer_class"])["change_cents_per_kwh"]
-    return rows.groupby(level=[0, 1]).max()
+    return plan.rates.set_index(["utility", "customer_class", "year"])["change_cents_per_kwh"]

@@ -1,11 +1,11 @@
-"""Named changes to an instance: ``PATH=VALUE``, ``PATH*=FACTOR``, ``PATH+=AMOUNT``.
+"""Named changes to an instance: ``PATH=VALUE``, ``PATH*=FACTOR``, ``PATH+=AMOUNT``, ``PATH-=AMOUNT``.
 
 A path names one figure:
 
 * an entry of the manifest: ``finance.discount_rate``, ``resolutions.coarse.step_hours``;
 * a cell of a table, by the row's key in the order of the schema, then the column:
   ``technologies.ccgt.capex_usd_per_kw``, ``site_years.Saline[2028].ceiling_mw``;
-* an hourly series: ``series.price``.
+* an hourly series, every hour of it: ``series.price``.
 
 ``*`` in place of a part of the key stands for all; as the last one given it stands for the rest of the key. Keys with
 dots, brackets or operators are put in double quotes. A blank value sets the default. Whole numbers stay whole. Changes
@@ -30,8 +30,8 @@ from optimizer.problems import InstanceError, Problem, shown, suggestion
 from optimizer.schema import HOURLY_FILE, MANIFEST_FILE, TABLES, Manifest, Table
 from optimizer.tables import DECIMAL, WHOLE, column_types, meaning, typed
 
-Operator = Literal["=", "*=", "+="]
-OPERATORS: tuple[Operator, ...] = ("*=", "+=", "=")
+Operator = Literal["=", "*=", "+=", "-="]
+OPERATORS: tuple[Operator, ...] = ("*=", "+=", "-=", "=")
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def apply_overrides(instance: Instance, overrides: Iterable[str]) -> Instance:
     instance
         The case to change; it stays as it is.
     overrides
-        ``PATH=VALUE``, ``PATH*=FACTOR`` or ``PATH+=AMOUNT``, applied in order.
+        ``PATH=VALUE``, ``PATH*=FACTOR``, ``PATH+=AMOUNT`` or ``PATH-=AMOUNT``, applied in order.
 
     Raises
     ------
@@ -118,6 +118,19 @@ def apply_overrides(instance: Instance, overrides: Iterable[str]) -> Instance:
         raise InstanceError(_at_overrides(placed(instance, error.problems), parsed)) from None
 
 
+def refusal(instance: Instance, text: str, label: str = "--set") -> Problem | None:
+    """Why an override cannot be made; None if it can. What it does to the rest of the instance is not looked at."""
+    try:
+        parsed = parse_override(text, label)
+    except OverrideError as error:
+        return Problem(label, None, None, None, f"'{shown(text)}' {error.rule}", error.fix)
+    try:
+        _Draft(instance).apply(parsed)
+    except OverrideError as error:
+        return parsed.problem(error.rule, error.fix)
+    return None
+
+
 def parse_override(text: str, label: str = "--set") -> Override:
     """Split an override into path, operator and value.
 
@@ -141,11 +154,11 @@ def parse_override(text: str, label: str = "--set") -> Override:
         if operator is not None:
             break
         if position >= len(text):
-            raise OverrideError("has no operator", "Write PATH=VALUE, PATH*=FACTOR or PATH+=AMOUNT.")
+            raise OverrideError("has no operator", "Write PATH=VALUE, PATH*=FACTOR, PATH+=AMOUNT or PATH-=AMOUNT.")
         if text[position] == ".":
             position += 1
         elif text[position] != "[":
-            fix = "Operators are =, *= and +=; put keys with dots, brackets or operators in double quotes."
+            fix = "Operators are =, *=, += and -=; put keys with dots, brackets or operators in double quotes."
             raise OverrideError(f"cannot be read at '{shown(text[position:])}'", fix)
     path = text[:position].strip()
     value = text[position + len(operator) :].strip()
@@ -176,7 +189,7 @@ def _next_part(text: str, position: int) -> tuple[Part, int]:
         raise OverrideError("has an empty part in its path", "Write names separated by dots.")
     if text[end : end + 1] == "=" and text[position:end].rstrip()[-1:] in "+-*/":
         sign = text[position:end].rstrip()[-1]
-        raise OverrideError(f"has the operator {sign}=", "Operators are =, *= and +=; to divide, multiply by 1/x.")
+        raise OverrideError(f"has the operator {sign}=", "Operators are =, *=, += and -=; to divide, multiply by 1/x.")
     return Part(name), end
 
 
@@ -261,7 +274,7 @@ class _Draft:
         for name in names if part.all else [part.text]:
             old = self.series.get(name, self.instance.hourly[name].to_numpy())
             with np.errstate(all="ignore"):
-                new = {"*=": old * amount, "+=": old + amount, "=": np.full(len(old), amount)}[override.operator]
+                new = np.full(len(old), amount) if override.operator == "=" else _changed(old, override, amount)
             self.series[name] = new
             text = override.value if override.operator == "=" else f"{name} {override.operator[0]} {override.value}"
             self.origins[HOURLY_FILE, None, name] = Origin(override.label, override.path, shown(text))
@@ -383,12 +396,19 @@ def _computed(model: type[BaseModel], column: str, old: Any, override: Override)
     if not DECIMAL.fullmatch(override.value):
         raise OverrideError("must be a finite number", f"Write a number behind {override.operator}")
     amount = float(override.value)
-    new = old * amount if override.operator == "*=" else old + amount
+    new = _changed(old, override, amount)
     if wanted.kind == "number":
         return new
     if not np.isfinite(new) or new != int(new):
         raise OverrideError(f"must give a whole number, gives {shown(new)}", meaning(model, column))
     return int(new)
+
+
+def _changed(old: Any, override: Override, amount: float) -> Any:
+    """A figure or series times, plus or less an amount."""
+    if override.operator == "*=":
+        return old * amount
+    return old - amount if override.operator == "-=" else old + amount
 
 
 def _is_years(model: type[BaseModel], column: str) -> bool:

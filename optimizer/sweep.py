@@ -10,10 +10,12 @@ from __future__ import annotations
 import contextlib
 import functools
 import itertools
-import re
-import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +24,27 @@ import pandas as pd
 from optimizer.benders import Memory
 from optimizer.check import CheckError
 from optimizer.instance import Instance, read_instance, write_instance
-from optimizer.overrides import apply_overrides
+from optimizer.overrides import apply_overrides, refusal
 from optimizer.plan import PlanError, is_run, read_plan
 from optimizer.problems import InstanceError
 from optimizer.solve import SolveError, solve
+from optimizer.variants import SweepError, Variant, changes, check_names, grid, latin_hypercube, read_scenarios
+
+__all__ = [
+    "Lost",
+    "Progress",
+    "Scheduler",
+    "Settings",
+    "SweepError",
+    "Variant",
+    "cluster",
+    "grid",
+    "latin_hypercube",
+    "read_scenarios",
+    "results",
+    "solve_variant",
+    "sweep",
+]
 
 #: Variants under way for every worker: enough to keep it busy, few enough for ten thousand not to sit in memory.
 AHEAD = 2
@@ -33,18 +52,13 @@ AHEAD = 2
 FEW = 8
 #: Times that a variant is tried again after its worker was killed.
 RETRIES = 2
+#: Seconds to wait for the first worker of an existing cluster.
+PATIENCE = 60
+#: Part of the time of a sweep that may go into writing its table again and again.
+WRITING = 0.05
 RESULTS = "results.csv"
 
 Progress = Callable[[int, int, Mapping[str, Any]], None]
-
-
-@dataclass(frozen=True)
-class Variant:
-    """A name, what it changes, and its probability where one was given."""
-
-    name: str
-    overrides: tuple[str, ...]
-    weight: float | None = None
 
 
 @dataclass(frozen=True)
@@ -69,92 +83,12 @@ class Scheduler:
     tls_key: str | None = None
 
 
-class SweepError(ValueError):
-    """Scenarios, grids or ranges that cannot be read; the message says what to write."""
+@dataclass(frozen=True)
+class Lost:
+    """A job that gave no answer: status and message of its row."""
 
-
-def read_scenarios(file: str | Path) -> list[Variant]:
-    """Named scenarios: ``[scenarios.NAME]`` with ``set = [...]`` and, to build on others, ``extends = [...]``.
-
-    A ``weight`` is the probability of the scenario in a two-stage plan; a sweep does not look at it.
-
-    Raises
-    ------
-    SweepError
-        If the file cannot be read, has other keys, or a scenario extends one that is unknown or itself.
-    """
-    try:
-        content = tomllib.loads(Path(file).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise SweepError(f"{file} cannot be read: {error}") from None
-    scenarios = content.get("scenarios")
-    if not isinstance(scenarios, dict) or not scenarios or set(content) != {"scenarios"}:
-        raise SweepError(f'{file} must hold [scenarios.NAME] tables and nothing else, each with set = ["PATH=VALUE"]')
-    for name, scenario in scenarios.items():
-        if not isinstance(scenario, dict) or not set(scenario) <= {"set", "extends", "weight"}:
-            raise SweepError(f"{file}, scenario {name}: only set, extends and weight are known")
-        weight = scenario.get("weight", 1.0)
-        if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 < weight <= 1:
-            raise SweepError(f"{file}, scenario {name}: weight is a probability above 0, up to 1")
-        texts = [*scenario.get("set", []), *scenario.get("extends", [])]
-        if not all(isinstance(text, str) for text in texts):
-            raise SweepError(f"{file}, scenario {name}: set and extends are lists of texts")
-    return [
-        Variant(name, tuple(_composed(scenarios, name, (), str(file))), scenario.get("weight"))
-        for name, scenario in scenarios.items()
-    ]
-
-
-def _composed(scenarios: Mapping[str, Any], name: str, above: tuple[str, ...], file: str) -> Iterator[str]:
-    if name not in scenarios:
-        raise SweepError(f"{file}: scenario {above[-1]} extends {name}, which is not there")
-    if name in above:
-        raise SweepError(f"{file}: scenario {name} extends itself")
-    for other in scenarios[name].get("extends", []):
-        yield from _composed(scenarios, other, (*above, name), file)
-    yield from scenarios[name].get("set", [])
-
-
-def grid(axes: Sequence[str]) -> list[Variant]:
-    """Every combination of values: axes like ``finance.discount_rate=0.04,0.06`` or ``PATH*=0.9,1.1``.
-
-    >>> [variant.overrides for variant in grid(["a=1,2", "b*=3"])]
-    [('a=1', 'b*=3'), ('a=2', 'b*=3')]
-    """
-    choices = []
-    for axis in axes:
-        path, sign, values = _split(axis)
-        choices.append([f"{path}{sign}{value}" for value in values.split(",")])
-    return [Variant(_name(chosen), chosen) for chosen in itertools.product(*choices)]
-
-
-def latin_hypercube(ranges: Sequence[str], count: int, seed: int = 0) -> list[Variant]:
-    """Latin hypercube sample from ranges like ``PATH*=0.8..1.2``."""
-    from scipy.stats import qmc
-
-    paths, lows, highs = [], [], []
-    for text in ranges:
-        path, sign, values = _split(text)
-        match = re.fullmatch(r"\s*([-+.\deE]+?)\s*\.\.\s*([-+.\deE]+)\s*", values)
-        if match is None or not float(match[1]) < float(match[2]):
-            raise SweepError(f"{text}: a range reads PATH=LOW..HIGH, PATH*=LOW..HIGH or PATH+=LOW..HIGH, LOW < HIGH")
-        paths.append(f"{path}{sign}")
-        lows.append(float(match[1]))
-        highs.append(float(match[2]))
-    points = qmc.scale(qmc.LatinHypercube(len(paths), rng=seed).random(count), lows, highs)
-    sample = [tuple(f"{path}{value:.6g}" for path, value in zip(paths, point, strict=True)) for point in points]
-    return [Variant(f"sample-{number:04d}", overrides) for number, overrides in enumerate(sample)]
-
-
-def _split(text: str) -> tuple[str, str, str]:
-    match = re.fullmatch(r"([^=]+?)([*+-]?=)(.+)", text)
-    if match is None:
-        raise SweepError(f"{text}: must read PATH=VALUES, PATH*=VALUES or PATH+=VALUES")
-    return match[1], match[2], match[3]
-
-
-def _name(overrides: Iterable[str]) -> str:
-    return re.sub(r"[^\w.=*+-]+", "-", "_".join(overrides))
+    status: str
+    message: str
 
 
 def sweep(
@@ -189,26 +123,104 @@ def sweep(
     -------
     DataFrame
         One row a variant, in their order: name, overrides, status, objective_usd, bound_usd, gap, make_whole_usd, mw,
-        capex_usd, seconds, run_dir, message. Also written to ``folder/results.csv``.
+        capex_usd, seconds, run_dir, message; then a column for every path that a variant changes, with its operator
+        (``PATH*=``), and the value there. Also written to ``folder/results.csv``, now and then while it goes on.
+
+    Raises
+    ------
+    SweepError
+        If a name cannot be that of a folder, two are the same, or a cluster cannot be reached.
+    InstanceError
+        If the instance cannot be read, or what every variant changes is not in it.
+
+    Notes
+    -----
+    In a script, call it under ``if __name__ == "__main__":``: each worker is a new Python that imports the script.
     """
-    names = [variant.name for variant in variants]
-    if len(set(names)) < len(names):
-        raise SweepError("two variants have the same name")
+    check_names(variants)
+    refuse_hopeless(instance if isinstance(instance, Instance) else read_instance(instance), variants)
     target = Path(folder).absolute()
     target.mkdir(parents=True, exist_ok=True)
     source, content = source_of(instance, target)
     chosen = settings or Settings()
     chosen = replace(chosen, cold=chosen.cold or len(variants) < FEW)
     jobs = [(source, content, variant, str(target), chosen) for variant in variants]
-    rows: dict[str, Mapping[str, Any]] = {}
-    with cluster(workers, scheduler) as client:
-        for job, found in results(client, solve_variant, jobs, workers):
-            row = found if isinstance(found, dict) else _row(job[2], "worker lost", message=found)
-            rows[row["name"]] = row
-            if progress:
-                progress(len(rows), len(jobs), row)
-            _write(rows, names, target)
-    return _write(rows, names, target)
+    ledger = Ledger(target, variants)
+    try:
+        with cluster(workers, scheduler) as client:
+            for job, found in results(client, solve_variant, jobs, workers):
+                row = found if isinstance(found, dict) else _row(job[2], found.status, message=found.message)
+                ledger.add(row)
+                if progress:
+                    progress(len(ledger.rows), len(jobs), row)
+    finally:
+        table = ledger.write()
+    return table
+
+
+def refuse_hopeless(instance: Instance, variants: Sequence[Variant]) -> None:
+    """See that what every variant changes is there to be changed, before a cluster is started for nothing.
+
+    Raises
+    ------
+    InstanceError
+        With each path that no variant can change.
+    """
+    values: dict[str, dict[str, str]] = {}
+    users: Counter[str] = Counter()
+    for variant in variants:
+        for target, text in changes(variant.overrides).items():
+            values.setdefault(target, {}).setdefault(text, variant.name)
+            users[target] += 1
+    problems = []
+    for target, texts in values.items():
+        if users[target] == len(variants):
+            refused = [refusal(instance, text, "every variant") for text in texts]
+            problems += [refused[0]] if refused[0] is not None and None not in refused else []
+    if problems:
+        raise InstanceError([problem for problem in problems if problem is not None])
+
+
+class Ledger:
+    """The table of a sweep: on disk it is whole at any time, and writing it takes a small part of the sweep's time."""
+
+    def __init__(self, folder: Path, variants: Sequence[Variant]) -> None:
+        self.rows: dict[str, Mapping[str, Any]] = {}
+        self._folder = folder
+        self._changes = {variant.name: changes(variant.overrides) for variant in variants}
+        self._due = 0.0
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        """Take a row; the file follows when it is due."""
+        self.rows[row["name"]] = row
+        if time.perf_counter() >= self._due:
+            self.write()
+
+    def write(self) -> pd.DataFrame:
+        """The table so far, written whole or not at all."""
+        started = time.perf_counter()
+        table = self._table()
+        draft = self._folder / f".{RESULTS}.draft"
+        table.to_csv(draft, index=False, lineterminator="\n")
+        draft.replace(self._folder / RESULTS)
+        ended = time.perf_counter()
+        self._due = ended + (ended - started) / WRITING
+        return table
+
+    def _table(self) -> pd.DataFrame:
+        names = [name for name in self._changes if name in self.rows]
+        table = pd.DataFrame([self.rows[name] for name in names], columns=list(COLUMNS))
+        targets = dict.fromkeys(target for changed in self._changes.values() for target in changed)
+        for target in targets:
+            column = pd.Series([_value(self._changes[name].get(target), target) for name in names], dtype=object)
+            numbers = pd.to_numeric(column, errors="coerce")
+            table[target] = numbers if numbers.notna().eq(column.notna()).all() else column
+        return table
+
+
+def _value(override: str | None, target: str) -> str | None:
+    """What an override sets its target to."""
+    return None if override is None else override.removeprefix(target)
 
 
 def source_of(instance: str | Path | Instance, folder: Path) -> tuple[str, str]:
@@ -236,11 +248,43 @@ def cluster(workers: int, scheduler: str | Scheduler | None) -> Iterator[Any]:
     with dask.config.set({"distributed.scheduler.allowed-failures": RETRIES}):
         if scheduler is not None:
             with _client_of(scheduler) as client:
+                _await_a_worker(client, scheduler)
                 yield client
             return
         local = {"n_workers": workers, "threads_per_worker": 1, "processes": True, "host": "127.0.0.1"}
-        with LocalCluster(**local, dashboard_address=None, silence_logs=50) as made, Client(made) as client:
-            yield client
+        no_dashboard = {"dashboard": False, "dashboard_address": "127.0.0.1:0"}
+        with contextlib.ExitStack() as stack:
+            with interrupts_held():
+                made = stack.enter_context(LocalCluster(**local, scheduler_kwargs=no_dashboard, silence_logs=50))
+            yield stack.enter_context(Client(made))
+
+
+@contextlib.contextmanager
+def interrupts_held() -> Iterator[None]:
+    """Hold Ctrl-C back: threads and processes begun meanwhile never see it, this one sees it afterwards.
+
+    A terminal sends it to every process of a command. The workers are ended by the cluster; hearing it too, each would
+    print a traceback.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    resource_tracker.ensure_running()  # begun later, it would lift the mask
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _await_a_worker(client: Any, scheduler: str | Scheduler) -> None:
+    try:
+        client.wait_for_workers(1, timeout=PATIENCE)
+    except TimeoutError:
+        address = scheduler if isinstance(scheduler, str) else scheduler.address
+        raise SweepError(
+            f"the cluster at {address} has had no worker for {PATIENCE} s: start some with 'dask worker {address}'"
+        ) from None
 
 
 def _client_of(scheduler: str | Scheduler) -> Any:
@@ -268,8 +312,8 @@ def _client_of(scheduler: str | Scheduler) -> Any:
 
 def results(
     client: Any, work: Callable[..., dict[str, Any]], jobs: Sequence[tuple[Any, ...]], workers: int
-) -> Iterator[tuple[tuple[Any, ...], dict[str, Any] | str]]:
-    """Each job and what came of it, as they come: what ``work`` returned, or why its worker was lost.
+) -> Iterator[tuple[tuple[Any, ...], dict[str, Any] | Lost]]:
+    """Each job and what came of it, as they come: what ``work`` returned, or why there is nothing.
 
     At most ``AHEAD`` jobs a worker are submitted at a time.
     """
@@ -277,17 +321,29 @@ def results(
 
     waiting = iter(jobs)
     width = AHEAD * max(workers, len(client.scheduler_info().get("workers", {})))
-    first = {client.submit(work, *job, pure=False): job for job in itertools.islice(waiting, width)}
-    under_way = dict(first)
-    done = as_completed(list(first))
+    under_way = {client.submit(work, *job, pure=False): job for job in itertools.islice(waiting, width)}
+    done = as_completed(list(under_way))
     for future in done:
         job = under_way.pop(future)
         error = future.exception()
-        yield job, future.result() if error is None else str(error).splitlines()[0]
+        yield job, future.result() if error is None else _lost(error)
         for following in itertools.islice(waiting, 1):
             another = client.submit(work, *following, pure=False)
             under_way[another] = following
             done.add(another)
+
+
+def _lost(error: BaseException) -> Lost:
+    """What ended a job that returned nothing.
+
+    >>> _lost(AssertionError())
+    Lost(status='failed', message='unexpected AssertionError')
+    """
+    if type(error).__name__ == "KilledWorker":
+        fix = "out of memory, perhaps: fewer workers leave more to each"
+        return Lost("worker lost", f"{RETRIES + 1} workers ended while they solved it ({fix})")
+    said = str(error).splitlines()
+    return Lost("failed", f"unexpected {type(error).__name__}{': ' + said[0] if said else ''}")
 
 
 @functools.lru_cache(maxsize=4)
@@ -360,12 +416,3 @@ COLUMNS = (
 def _row(variant: Variant, status: str, **values: Any) -> dict[str, Any]:
     row = dict.fromkeys(COLUMNS) | {"message": ""} | values
     return row | {"name": variant.name, "overrides": " ".join(variant.overrides), "status": status}
-
-
-def _write(rows: Mapping[str, Mapping[str, Any]], names: Sequence[str], folder: Path) -> pd.DataFrame:
-    """The table so far, whole or not at all."""
-    table = pd.DataFrame([rows[name] for name in names if name in rows], columns=list(COLUMNS))
-    draft = folder / f".{RESULTS}.draft"
-    table.to_csv(draft, index=False, lineterminator="\n")
-    draft.replace(folder / RESULTS)
-    return table

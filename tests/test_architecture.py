@@ -45,6 +45,7 @@ ORDER = (
     "synthetic",
     "pypsa_io",
     "compare",
+    "variants",
     "sweep",
     "whatif",
     "uncertainty",

@@ -33,6 +33,8 @@ def cell(instance: Instance, table: str, *key: object, column: str) -> object:
         ("site_years[Saline][2028].floor_mw = 7", "site_years", ("Saline", 2028), "floor_mw", 7.0),
         ("compute_demand[2030].it_mw+=1500", "compute_demand", (2030,), "it_mw", 1820.0),
         ("compute_demand[2030].it_mw+=-20", "compute_demand", (2030,), "it_mw", 300.0),
+        ("compute_demand[2030].it_mw-=20", "compute_demand", (2030,), "it_mw", 300.0),
+        ("technologies.fixed battery.life_years-=2", "technologies", ("fixed battery",), "life_years", 14),
         (
             'technologies."fixed battery".capex_usd_per_kw=1',
             "technologies",
@@ -104,8 +106,8 @@ def test_manifest(small: Instance) -> None:
 
 
 def test_series(small: Instance) -> None:
-    changed = apply_overrides(small, ["series.price*=1.5", "series.price+=2", "series.sun=0.25"])
-    np.testing.assert_array_equal(changed.hourly["price"], small.hourly["price"] * 1.5 + 2)
+    changed = apply_overrides(small, ["series.price*=1.5", "series.price+=2", "series.price-=1", "series.sun=0.25"])
+    np.testing.assert_allclose(changed.hourly["price"], small.hourly["price"] * 1.5 + 1)
     assert set(changed.hourly["sun"]) == {0.25}
     np.testing.assert_array_equal(changed.hourly["use"], small.hourly["use"])
 
@@ -203,8 +205,8 @@ def test_several_numbers_to_repair_together(small: Instance) -> None:
         ("", "has an empty part in its path"),
         ("=3", "has an empty part in its path"),
         ("sites..required=true", "has an empty part in its path"),
-        ("sites.Lima.existing_poi_mw-=3", "has the operator -=. Operators are =, *= and +="),
-        ("sites.Lima.existing_poi_mw/=3", "has the operator /="),
+        ("sites.Lima.existing_poi_mw-=400", "sites.Lima.existing_poi_mw = 310 - 400: must be >= 0 MW"),
+        ("sites.Lima.existing_poi_mw/=3", "has the operator /=. Operators are =, *=, += and -="),
         ('sites."Lima.required=true', "has an unclosed quote"),
         ("site_years.Lima[2028.floor_mw=0", "has a [ without ]"),
         ('sites."Lima"x.required=true', "cannot be read at"),

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
+import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -18,18 +23,23 @@ from distributed import LocalCluster
 from distributed.security import Security
 from test_cli import within
 
-from optimizer import apply_overrides, read_instance, read_plan, solve
-from optimizer.compare import compare
+from optimizer import InstanceError, apply_overrides, read_instance, read_plan, solve
+from optimizer.compare import against_first, compare
 from optimizer.sweep import (
     FEW,
     RESULTS,
+    Ledger,
+    Lost,
     Scheduler,
     Settings,
     SweepError,
     Variant,
+    cluster,
     grid,
     latin_hypercube,
     read_scenarios,
+    refuse_hopeless,
+    results,
     sweep,
 )
 from optimizer.synthetic import synthetic
@@ -64,6 +74,12 @@ def test_scenarios_compose_in_order(tmp_path: Path) -> None:
         ("", "must hold"),
         ("[scenarios.a]\nsets = []\n", "only set, extends and weight"),
         ('[scenarios.a]\nextends = ["b"]\n', "extends b, which is not there"),
+        ('[scenarios.base]\n[scenarios.a]\nextends = ["bass"]\n', "Did you mean 'base'"),
+        ('[scenarios.a]\nset = "b=1"\n', "lists of texts"),
+        ("[scenarios.a]\nset = 3\n", "lists of texts"),
+        ('[scenarios."../a"]\n', "cannot be the name"),
+        ('[scenarios."a/b"]\n', "cannot be the name"),
+        ('[scenarios."results.csv"]\n', "cannot be the name"),
         ('[scenarios.a]\nextends = ["a"]\n', "extends itself"),
         ("[scenarios.a]\nset = [1]\n", "lists of texts"),
         ("[scenarios.a]\nweight = -1\n", "weight is a probability"),
@@ -81,8 +97,47 @@ def test_a_latin_hypercube_has_one_point_in_every_slice() -> None:
     firsts = sorted(int(float(variant.overrides[0].removeprefix("a*="))) for variant in sample)
     assert firsts == list(range(10))
     assert sample == latin_hypercube(["a*=0..10", "b=-5..5"], 10, seed=3)
-    with pytest.raises(SweepError, match=r"LOW\.\.HIGH"):
-        latin_hypercube(["a=3"], 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a=3", r"PATH=LOW\.\.HIGH"),
+        ("a=1e..2", r"PATH=LOW\.\.HIGH"),
+        ("a*=1.2..0.8", r"write 0\.8\.\.1\.2"),
+        ("a=2..2", "LOW < HIGH"),
+        ("a", "has no operator"),
+        ("a/=1..2", "has the operator /="),
+    ],
+)
+def test_ranges_that_cannot_be_read(text: str, message: str) -> None:
+    with pytest.raises(SweepError, match=message):
+        latin_hypercube([text], 2)
+
+
+def test_a_range_of_whole_numbers_gives_whole_numbers_evenly() -> None:
+    years = [variant.overrides[0] for variant in latin_hypercube(["sites.a.first_year=2026..2030"], 10)]
+    assert sorted(years) == [f"sites.a.first_year={year}" for year in range(2026, 2031) for _ in range(2)]
+    assert "." in latin_hypercube(["a=0.0..10.0"], 1)[0].overrides[0]
+
+
+def test_values_with_commas_and_keys_with_signs() -> None:
+    variants = grid(['planning_years="2028,2030","2028,2032"', 'sites."a=b".existing_poi_mw-=1,'])
+    assert [variant.overrides for variant in variants[1:3]] == [
+        ("planning_years=2028,2030", 'sites."a=b".existing_poi_mw-='),
+        ("planning_years=2028,2032", 'sites."a=b".existing_poi_mw-=1'),
+    ]
+    assert variants[0].name == "planning_years=2028-2030_existing_poi_mw-=1"
+
+
+def test_names_stay_names_of_folders_and_apart() -> None:
+    long = grid([f"table{at}.column=1,2" for at in range(5)])
+    alike = grid(['a.b="x y","x,y"'])
+    for variants in (long, alike):
+        names = [variant.name for variant in variants]
+        assert len(set(names)) == len(names) and max(map(len, names)) <= 120
+    assert {variant.name for variant in alike} != {"b=x-y"}
+    assert [variant.name for variant in grid(["a.x=1", "b.x=2"])] == ["a.x=1_b.x=2"]
 
 
 # -- sweeps -----------------------------------------------------------------------------------------------
@@ -103,7 +158,78 @@ def test_a_sweep_is_the_same_as_one_by_one_and_a_poisoned_case_stands_alone(tmp_
     assert table.loc["misspelt", "status"] == "bad data"
     assert "--set 1" in table.loc["misspelt", "message"]
     assert table.loc["impossible", "status"] in {"infeasible", "bad data"}
-    assert len(pd.read_csv(tmp_path / RESULTS)) == len(variants)
+    kept = pd.read_csv(tmp_path / RESULTS)
+    assert kept["name"].tolist() == [variant.name for variant in variants]
+    assert kept[PRICES.split("=")[0] + "="].tolist()[:3] == [0.5, 1.0, 2.0]
+
+
+def test_what_no_variant_can_change_is_told_before_a_cluster_starts(tmp_path: Path) -> None:
+    variants = grid(["fuel_pries.gas.*.usd_per_mmbtu*=1,2"])
+    with pytest.raises(InstanceError, match="every variant.*Did you mean 'fuel_prices'"):
+        sweep(ONE_SITE, variants, tmp_path / "runs", settings=SETTINGS)
+    assert not (tmp_path / "runs").exists()
+    instance = read_instance(ONE_SITE)
+    refuse_hopeless(instance, [*variants, Variant("other", ())])
+    refuse_hopeless(instance, grid(["finance.discount_rate=high,0.05"]))
+
+
+def explode(name: str) -> dict[str, object]:
+    assert name != "bad"
+    return {"name": name}
+
+
+def test_a_fault_of_the_program_in_one_case_is_told_as_such() -> None:
+    with cluster(1, None) as client:
+        found = {job[0]: row for job, row in results(client, explode, [("good",), ("bad",), ("fine",)], 1)}
+    assert found["good"] == {"name": "good"} and found["fine"] == {"name": "fine"}
+    assert isinstance(found["bad"], Lost) and found["bad"].message.startswith("unexpected AssertionError")
+
+
+def test_the_table_is_written_seldom_and_always_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten thousand rows that come as fast as they can: written after each, they would be 50 million rows."""
+    written: list[int] = []
+    whole = pd.DataFrame.to_csv
+
+    def counted(table: pd.DataFrame, *args: Any, **options: Any) -> Any:
+        written.append(len(table))
+        return whole(table, *args, **options)
+
+    monkeypatch.setattr(pd.DataFrame, "to_csv", counted)
+    variants = [Variant(f"v{at}", (f"a={at}",)) for at in range(10_000)]
+    ledger = Ledger(tmp_path, variants)
+    for variant in variants:
+        ledger.add({"name": variant.name, "overrides": variant.overrides[0], "status": "optimal"})
+    assert len(pd.read_csv(tmp_path / RESULTS)) == written[-1]
+    assert len(ledger.write()) == len(pd.read_csv(tmp_path / RESULTS)) == 10_000
+    assert sum(written) < 20 * len(variants)
+
+
+SWEPT = "fuel_prices.gas.*.usd_per_mmbtu*=" + ",".join(str(1 + at / 100) for at in range(200))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no process groups")
+def test_interrupted_and_started_again(tmp_path: Path) -> None:
+    """Ctrl-C goes to the whole group of processes, as a terminal sends it."""
+    command = [sys.executable, "-m", "optimizer", "sweep", str(ONE_SITE), "-o", str(tmp_path / "runs"), "--cold"]
+    process = subprocess.Popen(
+        [*command, "--grid", SWEPT], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    assert process.stderr is not None
+    lines = []
+    for line in process.stderr:
+        lines.append(line)
+        if line.lstrip().startswith("3 of 200 "):
+            os.killpg(process.pid, signal.SIGINT)
+    said = "".join(lines)
+    assert process.wait(60) == 130, said
+    assert "Traceback" not in said and "goes on from there" in said
+    kept = pd.read_csv(tmp_path / "runs" / RESULTS)
+    done = [name for name in kept["name"] if (tmp_path / "runs" / name / "manifest.json").is_file()]
+    assert 3 <= len(kept) == len(done) < 200
+    before = {name: (tmp_path / "runs" / name / "manifest.json").stat().st_mtime_ns for name in done}
+    table = sweep(ONE_SITE, grid([SWEPT])[: len(done) + 2], tmp_path / "runs", settings=Settings(cold=True))
+    assert table["objective_usd"].notna().all()
+    assert {name: (tmp_path / "runs" / name / "manifest.json").stat().st_mtime_ns for name in done} == before
 
 
 def test_started_again_it_skips_what_is_complete(tmp_path: Path) -> None:
@@ -121,13 +247,13 @@ def test_started_again_it_skips_what_is_complete(tmp_path: Path) -> None:
 def test_a_killed_worker_loses_no_variant(tmp_path: Path) -> None:
     from distributed import Client, LocalCluster
 
-    with LocalCluster(n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None) as cluster:
-        with Client(cluster) as client:
+    with LocalCluster(n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None) as made:
+        with Client(made) as client:
             victim = next(iter(client.run(os.getpid).values()))
         killer = threading.Thread(target=lambda: (time.sleep(0.5), os.kill(victim, signal.SIGKILL)))
         killer.start()
         variants = grid([PRICES, "finance.discount_rate=0.2,0.25,0.3,0.35"])
-        table = sweep(ONE_SITE, variants, tmp_path, settings=SETTINGS, scheduler=cluster.scheduler_address)
+        table = sweep(ONE_SITE, variants, tmp_path, settings=SETTINGS, scheduler=made.scheduler_address)
         killer.join()
     assert len(table) == 12
     assert table["status"].eq("optimal").all()
@@ -203,6 +329,24 @@ def test_warm_and_cold_agree_within_the_gap(tmp_path: Path) -> None:
     assert costs[False].tolist() == pytest.approx(costs[True].tolist(), rel=2e-3)
 
 
+def test_a_cluster_without_workers_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules["optimizer.sweep"], "PATIENCE", 0.5)
+    with (
+        LocalCluster(n_workers=0, host="127.0.0.1", dashboard_address=None) as made,
+        pytest.raises(SweepError, match="has had no worker"),
+    ):
+        sweep(ONE_SITE, grid([PRICES]), tmp_path, scheduler=made.scheduler_address)
+
+
+def test_three_lines_in_a_notebook(tmp_path: Path) -> None:
+    import optimizer
+
+    table = optimizer.sweep(ONE_SITE, optimizer.grid([PRICES]), tmp_path)
+    runs = {name: optimizer.read_plan(folder) for name, folder in zip(table["name"], table["run_dir"], strict=True)}
+    assert "total" in set(optimizer.compare(runs).costs["name"])
+    assert {"tornado_table", "pareto_front", "near_optimal", "regret_table", "latin_hypercube"} <= set(dir(optimizer))
+
+
 def test_two_variants_of_one_name_are_refused(tmp_path: Path) -> None:
     with pytest.raises(SweepError, match="same name"):
         sweep(ONE_SITE, [Variant("a", ()), Variant("a", ())], tmp_path)
@@ -229,14 +373,48 @@ def test_compare_says_what_changed_and_what_it_did() -> None:
         compare({"a": runs["base"]})
 
 
+def test_compare_tells_years_series_and_three_runs_apart() -> None:
+    """A block more in a year is a row of that year; a series whose mean stays is still another series."""
+    instance = read_instance(ONE_SITE)
+    name = str(instance.hourly.columns[0])
+    hours = instance.hourly[name].to_numpy().copy()
+    hours[0], hours[1] = hours[0] * 0.9, hours[1] + hours[0] * 0.1
+    shifted = dataclasses.replace(instance, hourly=instance.hourly.assign(**{name: hours}))
+    base = solve(instance, gap=1e-6)
+    allocation = base.allocation.copy()
+    allocation.loc[0, "mw"] += 10
+    runs = {
+        "base": base,
+        "more": dataclasses.replace(base, tables={**base.tables, "allocation": allocation}),
+        "shifted": dataclasses.replace(base, instance=shifted),
+        "dear": dataclasses.replace(base, instance=apply_overrides(instance, ["finance.discount_rate+=0.01"])),
+    }
+    found = compare(runs)
+    assert found.funding["year"].tolist() == [allocation.loc[0, "year"]]
+    shown = against_first(found.funding, list(runs))
+    assert shown["change, more"].tolist() == [10.0] and shown["change, shifted"].tolist() == [0.0]
+    inputs = found.inputs.set_index(["table", "key", "column"])
+    assert ("instance.toml", "finance", "discount_rate") in inputs.index
+    assert ("hourly", name, "checksum") in inputs.index and ("hourly", name, "mean") not in inputs.index
+
+
 def test_command_line(tmp_path: Path) -> None:
     axis = "fuel_prices.gas.*.usd_per_mmbtu*=1,2"
     code, out, err = within("sweep", ONE_SITE, "-o", tmp_path, "--grid", axis, "--workers", 1)
     assert code == 0, err
-    assert ("2 of 2" in err and "within gap" in out) or "optimal" in out
+    assert "2 of 2" in err and " left  usd_per_mmbtu*=" in err and "optimizer compare" in err
+    assert "optimal" in out and "make-whole, M$" in out
+    code, again, _ = within("sweep", ONE_SITE, "-o", tmp_path, "--grid", axis, "--workers", 1, "--json")
+    assert code == 0 and len(json.loads(again)["table"]) == 2
     runs = sorted(path for path in tmp_path.iterdir() if path.is_dir())
     code, out, _ = within("compare", *runs)
-    assert code == 0 and "Inputs that differ" in out and "fuel_prices" in out
+    assert code == 0 and "Inputs that differ" in out and "fuel_prices" in out and "change" in out
+    code, out, _ = within("compare", *runs, "--json")
+    assert code == 0 and {row["table"] for row in json.loads(out)["inputs"]} == {"fuel_prices"}
+    poisoned = ["--set", "finance.discount_rate=0.05", "--grid", "rates.enforce=true,maybe"]
+    code, out, err = within("sweep", ONE_SITE, "-o", tmp_path / "p", *poisoned, "--workers", 1)
+    assert code == 7 and "1 of 2 variants have no plan" in err and "must be true or false" in err
+    assert read_plan(tmp_path / "p" / "enforce=true").instance.manifest.finance.discount_rate == 0.05
     assert within("sweep", ONE_SITE, "-o", tmp_path)[0] == 2
     assert within("sweep", ONE_SITE, "-o", tmp_path, "--sample", 3, "--range", "a=3")[0] == 2
     assert within("compare", runs[0])[0] == 2

@@ -94,13 +94,15 @@ def two_equal_plants() -> Instance:
 def test_near_optimal_by_hand() -> None:
     """All 40 MW of the first cost 60 x 8760 x 50 + 40 x 8760 x 50 + 40 M$ = 83.8 M$; a MW of the second 4,380 $ more:
     within 1 % all of it may be the second, the furthest plan is 80 MW away, and each may be 0 to 40."""
-    found = near_optimal(two_equal_plants(), 0.01, by=("technology",), count=1, ranges=("technology",), gap=1e-9)
+    groups = ("technology", "option")
+    found = near_optimal(two_equal_plants(), 0.01, by=("technology",), count=1, ranges=groups, gap=1e-9)
     plans = found.plans.set_index("plan")
     assert plans.loc["least cost", "cost_usd"] == pytest.approx(83.8e6)
     assert plans.loc["technology 1", "distance_mw"] == pytest.approx(80.0)
     assert plans.loc["technology 1", "above_least"] <= 0.01 + 1e-9
-    ranges = found.ranges.set_index("name")
-    assert ranges[["least_mw", "most_mw"]].to_numpy().tolist() == [[0.0, 40.0], [0.0, 40.0]]
+    assert found.ranges[["group", "least_mw", "most_mw"]].to_numpy().tolist() == [
+        [group, 0.0, 40.0] for group in groups for _ in range(2)
+    ]
 
 
 def test_a_tighter_share_narrows_the_ranges() -> None:
@@ -215,5 +217,6 @@ def test_charts_carry_the_figures_of_their_tables(one_site: Instance) -> None:
         "one": solve(one_site, gap=1e-6),
         "free": solve(apply_overrides(one_site, ["rates.enforce=false"]), gap=1e-6),
     }
-    funding, costs = comparison_figures(compare(plans), list(plans))
-    assert len(funding.data) == len(costs.data) == 2
+    funding, costs, rates = comparison_figures(compare(plans), list(plans))
+    assert len(funding.data) == len(costs.data) == len(rates.data) == 2
+    assert list(rates.data[1].x) == pytest.approx(compare(plans).rates["free"].tolist())

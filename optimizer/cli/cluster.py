@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from optimizer.cli.frame import USAGE, Failure
+from optimizer.cli.frame import INTERRUPTED, USAGE, Failure
+from optimizer.cli.output import Countdown
 
 if TYPE_CHECKING:
     from optimizer.sweep import Scheduler
@@ -19,6 +22,17 @@ Authority = Annotated[
 ]
 Certificate = Annotated[Path | None, typer.Option("--tls-cert", metavar="FILE", help="Your certificate.")]
 Key = Annotated[Path | None, typer.Option("--tls-key", metavar="FILE", help="Its private key.")]
+
+
+@contextlib.contextmanager
+def interruptible(folder: Path | None, told: Countdown) -> Iterator[None]:
+    """Ctrl-C among many cases: say what is kept and how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        kept = f"they are in {folder}; the same command goes on from there" if folder else "none are kept without -o"
+        said = f"stopped with {told.done} of {told.count} done; {kept}" if told.count else "stopped before one was done"
+        raise Failure(INTERRUPTED, "interrupted", said) from None
 
 
 def scheduler_at(address: str | None, ca: Path | None, cert: Path | None, key: Path | None) -> Scheduler | None:

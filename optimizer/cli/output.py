@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import ctypes
 import json
@@ -9,7 +10,7 @@ import math
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
@@ -74,6 +75,38 @@ def print_json(value: dict[str, Any]) -> None:
 def message(text: str) -> None:
     with contextlib.suppress(BrokenPipeError):
         print(text, file=sys.stderr)  # noqa: T201
+
+
+class Countdown:
+    """Tells on stderr which case is done, and how long the others will take at the pace of the latest."""
+
+    LATEST = 20
+
+    def __init__(self) -> None:
+        self.done, self.count = 0, 0
+        self._ends = collections.deque([time.perf_counter()], maxlen=self.LATEST + 1)
+
+    def __call__(self, done: int, count: int, row: Mapping[str, Any]) -> None:
+        self.done, self.count = done, count
+        self._ends.append(time.perf_counter())
+        pace = (self._ends[-1] - self._ends[0]) / (len(self._ends) - 1)
+        found = row["message"] or ""
+        if row["objective_usd"] is not None:
+            found = f"{row['objective_usd'] / 1e6:,.1f} M$"
+        left = duration(pace * (count - done))
+        message(f"{done:>5} of {count}  {left:>8} left  {str(row['name'])[:60]}: {row['status']} {found[:80]}".rstrip())
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them.
+
+    >>> duration(7.4), duration(312), duration(7500)
+    ('7 s', '5 min', '2 h 05')
+    """
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60:02d}"
 
 
 class Progress:

@@ -9,22 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from optimizer.cli.cluster import Address, Authority, Certificate, Key, Workers, scheduler_at
+from optimizer.cli.cluster import Address, Authority, Certificate, Key, Workers, interruptible, scheduler_at
 from optimizer.cli.frame import USAGE, Failure, app, command, write_whole
-from optimizer.cli.output import Progress, message, print_json, print_rich, stdout_kept_clean
-from optimizer.cli.whatif import frame_table
+from optimizer.cli.output import Countdown, Progress, message, print_json, print_rich, stdout_kept_clean
+from optimizer.cli.whatif import Json, Overrides, Source, frame_table, read_case
 
 if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
 
-    from optimizer.instance import Instance
 
-Source = Annotated[Path, typer.Argument(metavar="INSTANCE", help="Folder or workbook of the instance.")]
-Overrides = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="PATH=VALUE", help="Change a figure first (=, *=, +=, -=). May be repeated."),
-]
 Folder = Annotated[
     Path | None, typer.Option("-o", "--output", metavar="DIR", help="Folder to keep the runs and the table in.")
 ]
@@ -33,7 +27,6 @@ Limit = Annotated[float | None, typer.Option(min=0, metavar="S", help="Seconds f
 Plot = Annotated[
     Path | None, typer.Option("--plot", metavar="FILE.html", help="Draw it, as a page that opens offline.")
 ]
-Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, nothing else.")]
 
 
 @app.command()
@@ -56,8 +49,8 @@ def tornado(
     from optimizer.sweep import Settings, SweepError
     from optimizer.whatif.tornado import tornado_table
 
-    case = _read(instance, overrides)
-    with stdout_kept_clean():
+    case, told = read_case(instance, overrides), Countdown()
+    with stdout_kept_clean(), interruptible(output, told):
         try:
             table = tornado_table(
                 case,
@@ -65,14 +58,15 @@ def tornado(
                 settings=Settings(gap, time_limit),
                 workers=workers,
                 scheduler=scheduler_at(scheduler, tls_ca, tls_cert, tls_key),
-                progress=_case,
+                progress=told,
             )
         except SweepError as error:
             raise _usage(error) from None
-    shown = table[["driver", "change", "low", "high", "unit"]].assign(
-        **{f"at {end}, M$": table[f"{end}_change_usd"] / 1e6 for end in ("low", "high")},
-        **{"swing, M$": table["swing_usd"] / 1e6},
-    )
+    shown = table[["driver", "change", "low", "high", "unit"]].copy()
+    for end in ("low", "high"):
+        shown[f"at {end}, M$"] = table[f"{end}_change_usd"] / 1e6
+        shown[f"{end} from .. to"] = _limits(table, end)
+    shown = shown.assign(**{"swing, M$": table["swing_usd"] / 1e6})
     _tell({"table": table}, shown, output, "tornado", as_json)
     _draw(plot, "Tornado", lambda what_if: [what_if.tornado_figure(table)])
 
@@ -96,7 +90,7 @@ def pareto(
     """The least cost at every level of something else that matters, from one exact end to the other."""
     from optimizer.whatif.pareto import pareto_front
 
-    case = _read(instance, overrides)
+    case = read_case(instance, overrides)
     with stdout_kept_clean(), Progress() as progress:
         try:
             table = pareto_front(
@@ -136,17 +130,24 @@ def alternatives(
     output: Folder = None,
     gap: Gap = 0.005,
     time_limit: Limit = None,
+    search_time_limit: Annotated[
+        float | None,
+        typer.Option(
+            min=0, metavar="S", help="Seconds for each search after that for the least cost; as --time-limit."
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Plans that cost hardly more than the least and fund as differently as possible, and how far MW can vary."""
     from optimizer.whatif.near_optimal import near_optimal
 
-    case = _read(instance, overrides)
+    case = read_case(instance, overrides)
     with stdout_kept_clean(), Progress() as progress:
         try:
             found = near_optimal(
                 case, within, by=tuple(by or ("site", "technology")), count=count, ranges=tuple(ranges or ()),
-                gap=gap, time_limit=time_limit, search_time_limit=time_limit, folder=output, progress=progress,
+                gap=gap, time_limit=time_limit, folder=output, progress=progress,
+                search_time_limit=time_limit if search_time_limit is None else search_time_limit,
             )  # fmt: skip
         except ValueError as error:
             raise _usage(error) from None
@@ -169,7 +170,7 @@ def alternatives(
 @command
 def regret(
     instance: Source,
-    scenarios: Annotated[Path, typer.Option("--scenarios", metavar="FILE", help="TOML file, [scenarios.NAME] tables.")],
+    scenarios: Annotated[Path, typer.Option("--scenarios", metavar="FILE", help="TOML file of named scenarios.")],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder of the runs and the tables.")],
     overrides: Overrides = None,
     committed_by: Annotated[
@@ -188,13 +189,13 @@ def regret(
     from optimizer.sweep import Settings, SweepError, read_scenarios
     from optimizer.whatif.regret import regret_matrix, regret_table
 
-    case = _read(instance, overrides)
-    with stdout_kept_clean():
+    case, told = read_case(instance, overrides), Countdown()
+    with stdout_kept_clean(), interruptible(output, told):
         try:
             table = regret_table(
                 case, read_scenarios(scenarios), output, committed_by=committed_by,
                 settings=Settings(gap, time_limit), workers=workers,
-                scheduler=scheduler_at(scheduler, tls_ca, tls_cert, tls_key), progress=_case,
+                scheduler=scheduler_at(scheduler, tls_ca, tls_cert, tls_key), progress=told,
             )  # fmt: skip
         except (SweepError, ValueError) as error:
             raise _usage(error) from None
@@ -205,11 +206,14 @@ def regret(
     _tell({"regret": matrix}, shown.rename(columns=titles), output, "regret-by-plan", as_json)
 
 
-def _read(path: Path, overrides: list[str] | None) -> Instance:
-    from optimizer.instance import read_instance
-    from optimizer.overrides import apply_overrides
-
-    return apply_overrides(read_instance(path), overrides) if overrides else read_instance(path)
+def _limits(table: pd.DataFrame, end: str) -> list[str]:
+    """How far a change of the cost is known, M$, its searches having ended within gaps; or why there is none."""
+    return [
+        str(status) if change != change else f"{least / 1e6:,.1f} .. {most / 1e6:,.1f}"
+        for change, least, most, status in table[
+            [f"{end}_change_usd", f"{end}_least_usd", f"{end}_most_usd", f"{end}_status"]
+        ].itertuples(index=False)
+    ]
 
 
 def pd_frame(columns: Mapping[str, pd.Series[Any]]) -> pd.DataFrame:
@@ -217,10 +221,6 @@ def pd_frame(columns: Mapping[str, pd.Series[Any]]) -> pd.DataFrame:
     import pandas as pd
 
     return pd.DataFrame(columns)
-
-
-def _case(done: int, count: int, row: Mapping[str, Any]) -> None:
-    message(f"{done:>5} of {count}  {str(row['name'])[:60]}: {row['status']}")
 
 
 def _tell(

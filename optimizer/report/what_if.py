@@ -41,12 +41,21 @@ def front_figure(table: pd.DataFrame) -> go.Figure:
 
 
 def comparison_figures(found: Comparison, names: Sequence[str]) -> list[go.Figure]:
-    """Funding and cost of runs side by side where they differ."""
-    labels = found.funding[["place", "technology", "funding_mode"]].agg(", ".join, axis=1)
+    """Funding over all years, cost and rates of runs side by side where they differ."""
+    runs = list(names)
+    funding = found.funding.groupby(["place", "technology", "funding_mode"], as_index=False)[runs].sum()
     return [
-        _side_by_side("Funding that differs", "MW", labels, found.funding[list(names)]),
-        _side_by_side("Costs that differ", "M$ of present value", found.costs["name"], found.costs[list(names)] / 1e6),
+        _side_by_side("Funding that differs", "MW", _joined(funding, 3), funding[runs]),
+        _side_by_side("Costs that differ", "M$ of present value", found.costs["name"], found.costs[runs] / 1e6),
+        _side_by_side(
+            "Highest change of rates that differs", "cents per kWh", _joined(found.rates, 2), found.rates[runs]
+        ),
     ]
+
+
+def _joined(table: pd.DataFrame, columns: int) -> list[str]:
+    """Labels from the first columns of a table."""
+    return [", ".join(map(str, row)) for row in table.iloc[:, :columns].itertuples(index=False)]
 
 
 def _side_by_side(title: str, unit: str, labels: Iterable[object], table: pd.DataFrame) -> go.Figure:

@@ -35,7 +35,7 @@ from optimizer import highs
 from optimizer.instance import Instance, read_instance
 from optimizer.model.data import Resource
 from optimizer.plan import Plan
-from optimizer.whatif.space import FUNDING, Figure, Progress, Space, above, least, least_cost, read, settled
+from optimizer.whatif.space import FUNDING, Figure, Progress, Space, above, least, least_cost, named, read, settled
 
 #: What plans may differ by, and ranges be found of: name -> group that a funding option's resource belongs to; "" for
 #: none.
@@ -205,7 +205,8 @@ def _alternatives(
     figures = list(search.groups(group).values())
     known, found = [first.x], {}
     for number in range(1, count + 1):
-        one = _furthest(search, group, figures, known, [*starts, *known])
+        called = dataclasses.replace(search, progress=named(search.progress, f"{group} {number}"))
+        one = _furthest(called, group, figures, known, [*starts, *known])
         known.append(one.x)
         found[f"{group} {number}"] = one
     return found
@@ -271,8 +272,8 @@ def _ranges(search: _Search, groups: Sequence[str], pool: list[np.ndarray]) -> p
 def _of_group(search: _Search, group: str, pool: list[np.ndarray]) -> Iterator[dict[str, Any]]:
     """Least and most MW of every member; plans found on the way are added to the pool."""
     for name, (figure, most) in search.groups(group).items():
-        low, low_bound, low_status = _extreme(search, figure, 0.0, pool)
-        high, high_bound, high_status = _extreme(search, figure.negative(), -most, pool)
+        low, low_bound, low_status = _extreme(search, figure, 0.0, pool, f"least of {name}")
+        high, high_bound, high_status = _extreme(search, figure.negative(), -most, pool, f"most of {name}")
         yield {
             "group": group,
             "name": name,
@@ -280,19 +281,21 @@ def _of_group(search: _Search, group: str, pool: list[np.ndarray]) -> Iterator[d
             "least_mw": low,
             "least_bound_mw": low_bound,
             "least_status": low_status,
-            "most_mw": -high,
-            "most_bound_mw": -high_bound,
+            "most_mw": 0.0 - high,
+            "most_bound_mw": 0.0 - high_bound,
             "most_status": high_status,
         }
 
 
-def _extreme(search: _Search, figure: Figure, floor: float, pool: list[np.ndarray]) -> tuple[float, float, str]:
+def _extreme(
+    search: _Search, figure: Figure, floor: float, pool: list[np.ndarray], stage: str
+) -> tuple[float, float, str]:
     """Least of a figure over near-optimal plans: value of a checked plan, bound, status; ``floor`` is the least by
     data."""
     start = min(pool, key=figure.of)
     if figure.of(start) <= floor + SAME_MW:
         return floor, floor, "optimal"
-    answer = least(search.near, figure, search.options, start, search.progress)
+    answer = least(search.near, figure, search.options, start, named(search.progress, stage))
     assert answer.x is not None
     x, _ = search.plan(answer.x)
     pool.append(x)

@@ -1,7 +1,8 @@
 """Pareto fronts: the least cost at every level of something else that matters.
 
 Epsilon-constraint: the ends are exact, so that no part of the front is missed, and the levels between them are
-equally far apart.
+equally far apart. Where a limit is a figure of the instance, the least cost at it is searched as `solve` does, by
+blocks, which is faster than one matrix.
 
     tight end:   min value, then min cost at that value
     loose end:   min cost, then min value at that cost
@@ -30,10 +31,13 @@ from optimizer.overrides import apply_overrides
 from optimizer.periods import HOURS_PER_YEAR, planning_years, years_represented
 from optimizer.plan import Plan
 from optimizer.schema import SANE_MAXIMUM, Policy
-from optimizer.whatif.space import Figure, Progress, Space, above, least, read, settled, usd
+from optimizer.solve import Infeasible
+from optimizer.whatif.space import Figure, Progress, Space, above, least, least_cost, named, read, settled, usd
 
 #: Costs or values closer than this, relative to the largest, are the same.
 SAME = 1e-6
+#: Rate tolerance in per cent that is none: the schema allows less than 100.
+LOOSEST = 99.9
 
 
 @dataclass(frozen=True)
@@ -93,7 +97,7 @@ def _tolerance(space: Space, _: Instance) -> tuple[Space, Figure]:
             entries[at] = (-1 if np.isfinite(space.matrix.row_upper[at]) else 1) * revenue / 100
     weights = np.zeros(space.matrix.a.shape[1] + 1)
     weights[-1] = 1.0 if entries.any() else 0.0
-    return space.with_columns("rate_tolerance", np.array([99.9]), entries=entries), Figure(weights)
+    return space.with_columns("rate_tolerance", np.array([LOOSEST]), entries=entries), Figure(weights)
 
 
 def _worst_rise(plan: Plan) -> float:
@@ -280,7 +284,8 @@ def pareto_front(
     if not figure.weights.any():
         raise ValueError(f"nothing in {case.manifest.name} bears on {against}: there is no front")
     options = highs.Options(gap=gap, time_limit=time_limit, threads=threads)
-    found = _tightened(_searched(space, figure, points, options, progress))
+    search = _Search(case, measure, space, figure, options, progress)
+    found = _tightened(search.front(points))
     loosest = max(found, key=lambda point: point.limit).bound
     rows = []
     for number, point in enumerate(found):
@@ -298,49 +303,78 @@ def _measure(against: str, points: int) -> Measure:
     return MEASURES[against]
 
 
-def _searched(
-    space: Space, figure: Figure, points: int, options: highs.Options, progress: Progress | None
-) -> list[_Point]:
-    """All points, the tightest limit first."""
-    tight = _tight_end(space, figure, options, progress)
-    loose = _loose_end(space, figure, tight, options, progress)
-    between = points - 2 if loose.limit > tight.limit else 0
-    found = [tight]
-    for limit in np.linspace(tight.limit, loose.limit, between + 2)[1:-1].tolist():
-        found.append(_at_limit(space, figure, limit, found[-1].x, options, progress))
-    return [*found, loose]
+@dataclass(frozen=True)
+class _Search:
+    """What all searches of a front share."""
+
+    case: Instance
+    measure: Measure
+    space: Space
+    figure: Figure
+    options: highs.Options
+    progress: Progress | None
+
+    def front(self, points: int) -> list[_Point]:
+        """All points, the tightest limit first."""
+        tight = self._tight_end()
+        loose = self._loose_end(tight)
+        between = points - 2 if loose.limit > tight.limit else 0
+        found = [tight]
+        for number, limit in enumerate(np.linspace(tight.limit, loose.limit, between + 2)[1:-1].tolist(), 2):
+            found.append(self._at_limit(limit, found[-1].x, f"point {number} of {points}"))
+        return [*found, loose]
+
+    def _tight_end(self) -> _Point:
+        """The least value, then the least cost at it."""
+        try:
+            found, lowest = (self._at_limit(0.0, None, "tight end"), 0.0) if self.measure.stated else (None, np.nan)
+        except Infeasible:
+            found = None
+        if found is None:
+            answer = self._least(self.space, self.figure, None, "tight end")
+            lowest = answer.bound
+            found = self._at_limit(self.figure.of(_x(answer)), _x(answer), "tight end")
+        return dataclasses.replace(found, end="tight", least=lowest)
+
+    def _loose_end(self, tight: _Point) -> _Point:
+        """The least cost, then the least value at it."""
+        cheapest = self._cheapest(LOOSEST if self.measure.stated else None, tight.x, "loose end")
+        at_cost = self.space.within(self.space.cost, above(self.space.cost.of(_x(cheapest))), "cost")
+        start = settled(self.space, _x(cheapest), self.options, then=self.figure)
+        lowest = self._least(at_cost, self.figure, start, "loose end")
+        within = self.space.within(self.figure, above(self.figure.of(_x(lowest))), "value")
+        x = settled(within, _x(lowest), self.options, then=self.figure)
+        return _Point(self.figure.of(x), x, cheapest.bound, cheapest.status, "loose", lowest.bound)
+
+    def _at_limit(self, limit: float, start: np.ndarray | None, stage: str) -> _Point:
+        """The least cost within a limit, and of the ways to run it the one with the least value."""
+        within = self.space.within(self.figure, above(limit), "value")
+        if self.measure.stated:
+            answer = self._cheapest(limit, start, stage)
+        else:
+            answer = self._least(within, self.space.cost, start, stage)
+        x = settled(within, _x(answer), self.options, then=self.figure)
+        return _Point(limit, x, answer.bound, answer.status)
+
+    def _cheapest(self, limit: float | None, known: np.ndarray | None, stage: str) -> highs.Answer:
+        """The least cost as `solve` finds it, at a limit that is stated in the instance or at none."""
+        told, width = named(self.progress, stage), self.space.matrix.a.shape[1]
+        if limit is None:
+            return least_cost(self.space, self.options, told, known)
+        space = Space.of(self.measure.at(self.case, above(limit) * self.measure.scale))
+        known = None if known is None else known[: space.matrix.a.shape[1]]
+        answer = least_cost(space, self.options, told, known)
+        limits = np.full(width - len(_x(answer)), limit)
+        return dataclasses.replace(answer, x=np.concatenate([_x(answer), limits]))
+
+    def _least(self, space: Space, figure: Figure, start: np.ndarray | None, stage: str) -> highs.Answer:
+        return least(space, figure, self.options, start, named(self.progress, stage))
 
 
-def _tight_end(space: Space, figure: Figure, options: highs.Options, progress: Progress | None) -> _Point:
-    """The least value, then the least cost at it."""
-    lowest = least(space, figure, options, progress=progress)
-    assert lowest.x is not None
-    point = _at_limit(space, figure, figure.of(lowest.x), lowest.x, options, progress)
-    return dataclasses.replace(point, end="tight", least=lowest.bound)
-
-
-def _loose_end(
-    space: Space, figure: Figure, known: _Point, options: highs.Options, progress: Progress | None
-) -> _Point:
-    """The least cost, then the least value at it."""
-    cheapest = least(space, space.cost, options, known.x, progress)
-    assert cheapest.x is not None
-    at_cost = space.within(space.cost, above(space.cost.of(cheapest.x)), "cost")
-    lowest = least(at_cost, figure, options, cheapest.x, progress)
-    assert lowest.x is not None
-    limit = figure.of(lowest.x)
-    x = settled(space.within(figure, above(limit), "value"), lowest.x, options, then=figure)
-    return _Point(limit, x, cheapest.bound, cheapest.status, "loose", lowest.bound)
-
-
-def _at_limit(
-    space: Space, figure: Figure, limit: float, start: np.ndarray, options: highs.Options, progress: Progress | None
-) -> _Point:
-    """The least cost within a limit, and of the ways to run it the one with the least value."""
-    within = space.within(figure, above(limit), "value")
-    answer = least(within, space.cost, options, start, progress)
+def _x(answer: highs.Answer) -> np.ndarray:
+    """Column values of an answer that has some."""
     assert answer.x is not None
-    return _Point(limit, settled(within, answer.x, options, then=figure), answer.bound, answer.status)
+    return answer.x
 
 
 def _tightened(points: list[_Point]) -> list[_Point]:

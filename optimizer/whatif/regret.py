@@ -112,7 +112,7 @@ def regret_table(
     with cluster(workers, scheduler) as client:
         for job, found in results(client, solve_under, jobs, workers):
             key = job[2].name, job[3].name
-            rows[key] = found if isinstance(found, dict) else _row(*key, "worker lost", message=found)
+            rows[key] = found if isinstance(found, dict) else _row(*key, found.status, message=found.message)
             if progress:
                 progress(len(rows) - len(own), len(jobs), {"name": " under ".join(key), **_told(rows[key])})
     table = _with_regret(rows, [scenario.name for scenario in scenarios], own)

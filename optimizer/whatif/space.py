@@ -133,15 +133,29 @@ class Space:
         return dataclasses.replace(self, matrix=more)
 
 
-def least_cost(space: Space, options: highs.Options, progress: Progress | None = None) -> highs.Answer:
+def least_cost(
+    space: Space, options: highs.Options, progress: Progress | None = None, known: np.ndarray | None = None
+) -> highs.Answer:
     """The plan of least cost, as `solve` finds it.
+
+    Parameters
+    ----------
+    known
+        Column values of a plan of the space: the answer where none as cheap is found in time.
 
     Raises
     ------
     SolveError
         If there is none.
     """
-    return _taken(find(space.instance, space.matrix, options, progress=progress))
+    answer = find(space.instance, space.matrix, options, progress=progress)
+    if known is None or answer.status in ("infeasible", "interrupted"):
+        return _taken(answer)
+    cost = space.cost.of(known)
+    if answer.x is None or cost < answer.objective:
+        status = "feasible at time limit" if answer.x is None else answer.status
+        return dataclasses.replace(answer, status=status, x=known, objective=cost)
+    return answer
 
 
 def least(
@@ -157,6 +171,8 @@ def least(
     ----------
     start
         Column values of a known plan to begin with; left out where they do not keep every limit.
+    progress
+        Called with events as in `solve`; without US$ where the figure is not the cost.
 
     Raises
     ------
@@ -174,7 +190,20 @@ def least(
     solver = highs.hand_off(aimed, options)
     if start is not None and keeps(space.matrix, start):
         highs.set_start(solver, start)
-    return _taken(highs.run(solver, aimed, highs.Interrupt(), progress))
+    told = progress
+    if progress is not None and not np.array_equal(weights, space.matrix.objective):
+        told = _without_money(progress)
+    return _taken(highs.run(solver, aimed, highs.Interrupt(), told))
+
+
+def _without_money(progress: Progress) -> Progress:
+    """Progress of a search whose objective is not money."""
+    return lambda event: progress({name: value for name, value in event.items() if not name.endswith("_usd")})
+
+
+def named(progress: Progress | None, stage: str) -> Progress | None:
+    """Progress of a search that is called by its name."""
+    return None if progress is None else lambda event: progress({**event, "stage": stage})
 
 
 def _taken(answer: highs.Answer) -> highs.Answer:
