@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +19,14 @@ from optimizer.instance import Instance, read_instance, write_instance
 
 #: Times that work is tried again after its worker was killed.
 RETRIES = 2
+#: Seconds to wait for the first worker of an existing cluster.
+PATIENCE = 60
 #: Address that stands for a local cluster.
 LOCAL = "local"
+
+
+class ClusterError(ValueError):
+    """A cluster that cannot be reached, or an instance that has changed under its workers."""
 
 
 @dataclass(frozen=True)
@@ -29,10 +37,6 @@ class Scheduler:
     tls_ca: str | None = None
     tls_cert: str | None = None
     tls_key: str | None = None
-
-
-class ClusterError(ValueError):
-    """A cluster that cannot be reached, or an instance that has changed under its workers."""
 
 
 def source_of(instance: str | Path | Instance, folder: Path) -> tuple[str, str]:
@@ -47,13 +51,7 @@ def source_of(instance: str | Path | Instance, folder: Path) -> tuple[str, str]:
 
 @functools.lru_cache(maxsize=4)
 def instance_at(source: str, content: str) -> Instance:
-    """Read once by every worker; what was read must be what was asked for.
-
-    Raises
-    ------
-    ClusterError
-        If it has changed.
-    """
+    """Read once by every worker; what was read must be what was asked for."""
     found = read_instance(source)
     if found.content_hash != content:
         raise ClusterError(f"{source} was changed after the work began: start it again")
@@ -72,22 +70,53 @@ def cluster(workers: int, scheduler: str | Scheduler | None) -> Iterator[Any]:
     import dask
     from distributed import Client, LocalCluster
 
+    if isinstance(scheduler, str):
+        scheduler = Scheduler(scheduler)
     with dask.config.set({"distributed.scheduler.allowed-failures": RETRIES}):
-        if scheduler is not None and scheduler != LOCAL:
+        if scheduler is not None and scheduler.address != LOCAL:
             with _client_of(scheduler) as client:
+                _await_a_worker(client, scheduler.address)
                 yield client
             return
         local = {"n_workers": workers, "threads_per_worker": 1, "processes": True, "host": "127.0.0.1"}
-        with LocalCluster(**local, dashboard_address=None, silence_logs=50) as made, Client(made) as client:
-            yield client
+        no_dashboard = {"dashboard": False, "dashboard_address": "127.0.0.1:0"}
+        with contextlib.ExitStack() as stack:
+            with interrupts_held():
+                made = stack.enter_context(LocalCluster(**local, scheduler_kwargs=no_dashboard, silence_logs=50))
+            yield stack.enter_context(Client(made))
 
 
-def _client_of(scheduler: str | Scheduler) -> Any:
+@contextlib.contextmanager
+def interrupts_held() -> Iterator[None]:
+    """Hold Ctrl-C back: threads and processes begun meanwhile never see it, this one sees it afterwards.
+
+    A terminal sends it to every process of a command. The workers are ended by the cluster; hearing it too, each would
+    print a traceback.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    resource_tracker.ensure_running()  # begun later, it would lift the mask
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _await_a_worker(client: Any, address: str) -> None:
+    try:
+        client.wait_for_workers(1, timeout=PATIENCE)
+    except TimeoutError:
+        raise ClusterError(
+            f"the cluster at {address} has had no worker for {PATIENCE} s: start some with 'dask worker {address}'"
+        ) from None
+
+
+def _client_of(scheduler: Scheduler) -> Any:
     from distributed import Client
     from distributed.security import Security
 
-    if isinstance(scheduler, str):
-        scheduler = Scheduler(scheduler)
     files = {
         "tls_ca_file": scheduler.tls_ca,
         "tls_client_cert": scheduler.tls_cert,

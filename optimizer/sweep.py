@@ -10,12 +10,10 @@ from __future__ import annotations
 import contextlib
 import functools
 import itertools
-import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +21,8 @@ import pandas as pd
 
 from optimizer.benders import Memory
 from optimizer.check import CheckError
-from optimizer.instance import Instance, read_instance, write_instance
+from optimizer.cluster import RETRIES, ClusterError, Scheduler, cluster, instance_at, source_of
+from optimizer.instance import Instance, read_instance
 from optimizer.overrides import apply_overrides, refusal
 from optimizer.plan import PlanError, is_run, read_plan
 from optimizer.problems import InstanceError
@@ -33,11 +32,9 @@ from optimizer.variants import SweepError, Variant, changes, check_names, grid, 
 __all__ = [
     "Lost",
     "Progress",
-    "Scheduler",
     "Settings",
     "SweepError",
     "Variant",
-    "cluster",
     "grid",
     "latin_hypercube",
     "read_scenarios",
@@ -50,10 +47,6 @@ __all__ = [
 AHEAD = 2
 #: Fewer variants than this are solved each on its own: solving the instance first would not pay.
 FEW = 8
-#: Times that a variant is tried again after its worker was killed.
-RETRIES = 2
-#: Seconds to wait for the first worker of an existing cluster.
-PATIENCE = 60
 #: Part of the time of a sweep that may go into writing its table again and again.
 WRITING = 0.05
 RESULTS = "results.csv"
@@ -71,16 +64,6 @@ class Settings:
     gap: float = 0.005
     time_limit: float | None = None
     cold: bool = False
-
-
-@dataclass(frozen=True)
-class Scheduler:
-    """An existing Dask cluster: its address, and for ``tls://`` files of the authority, the certificate and its key."""
-
-    address: str
-    tls_ca: str | None = None
-    tls_cert: str | None = None
-    tls_key: str | None = None
 
 
 @dataclass(frozen=True)
@@ -223,93 +206,6 @@ def _value(override: str | None, target: str) -> str | None:
     return None if override is None else override.removeprefix(target)
 
 
-def source_of(instance: str | Path | Instance, folder: Path) -> tuple[str, str]:
-    """Folder and content hash of an instance; one in memory is written to a hidden folder in ``folder`` first."""
-    if not isinstance(instance, Instance):
-        return str(Path(instance).absolute()), read_instance(instance).content_hash
-    written = folder / f".instance-{instance.content_hash[:12]}"
-    if not written.exists():
-        write_instance(instance, written)
-    return str(written), instance.content_hash
-
-
-@contextlib.contextmanager
-def cluster(workers: int, scheduler: str | Scheduler | None) -> Iterator[Any]:
-    """A client of a local cluster of processes that listens on the loopback only, or of the scheduler given.
-
-    Raises
-    ------
-    SweepError
-        If there is no scheduler at the address, or its certificate is not accepted.
-    """
-    import dask
-    from distributed import Client, LocalCluster
-
-    with dask.config.set({"distributed.scheduler.allowed-failures": RETRIES}):
-        if scheduler is not None:
-            with _client_of(scheduler) as client:
-                _await_a_worker(client, scheduler)
-                yield client
-            return
-        local = {"n_workers": workers, "threads_per_worker": 1, "processes": True, "host": "127.0.0.1"}
-        no_dashboard = {"dashboard": False, "dashboard_address": "127.0.0.1:0"}
-        with contextlib.ExitStack() as stack:
-            with interrupts_held():
-                made = stack.enter_context(LocalCluster(**local, scheduler_kwargs=no_dashboard, silence_logs=50))
-            yield stack.enter_context(Client(made))
-
-
-@contextlib.contextmanager
-def interrupts_held() -> Iterator[None]:
-    """Hold Ctrl-C back: threads and processes begun meanwhile never see it, this one sees it afterwards.
-
-    A terminal sends it to every process of a command. The workers are ended by the cluster; hearing it too, each would
-    print a traceback.
-    """
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
-        yield
-        return
-    resource_tracker.ensure_running()  # begun later, it would lift the mask
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _await_a_worker(client: Any, scheduler: str | Scheduler) -> None:
-    try:
-        client.wait_for_workers(1, timeout=PATIENCE)
-    except TimeoutError:
-        address = scheduler if isinstance(scheduler, str) else scheduler.address
-        raise SweepError(
-            f"the cluster at {address} has had no worker for {PATIENCE} s: start some with 'dask worker {address}'"
-        ) from None
-
-
-def _client_of(scheduler: str | Scheduler) -> Any:
-    from distributed import Client
-    from distributed.security import Security
-
-    if isinstance(scheduler, str):
-        scheduler = Scheduler(scheduler)
-    files = {
-        "tls_ca_file": scheduler.tls_ca,
-        "tls_client_cert": scheduler.tls_cert,
-        "tls_client_key": scheduler.tls_key,
-    }
-    given = {name: file for name, file in files.items() if file is not None}
-    try:
-        security = Security(**given, require_encryption=True) if given else None
-        return Client(scheduler.address, security=security)
-    except (OSError, TimeoutError, TypeError, ValueError, RuntimeError) as error:
-        said = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise SweepError(
-            f"no Dask scheduler could be reached at {scheduler.address}: {said}; a tls:// address needs --tls-ca, "
-            "--tls-cert and --tls-key"
-        ) from None
-
-
 def results(
     client: Any, work: Callable[..., dict[str, Any]], jobs: Sequence[tuple[Any, ...]], workers: int
 ) -> Iterator[tuple[tuple[Any, ...], dict[str, Any] | Lost]]:
@@ -346,15 +242,6 @@ def _lost(error: BaseException) -> Lost:
     return Lost("failed", f"unexpected {type(error).__name__}{': ' + said[0] if said else ''}")
 
 
-@functools.lru_cache(maxsize=4)
-def instance_at(source: str, content: str) -> Instance:
-    """Read once by every worker; what was read must be what was asked for."""
-    found = read_instance(source)
-    if found.content_hash != content:
-        raise PlanError(f"{source} was changed after the sweep began: start it again")
-    return found
-
-
 @functools.lru_cache(maxsize=1)
 def _memory_of(source: str, content: str, settings: Settings) -> Memory:
     """What the instance itself leaves to its variants; nothing if it has no plan."""
@@ -379,7 +266,7 @@ def solve_variant(source: str, content: str, variant: Variant, folder: str, sett
         return _solved_row(variant, plan, target)
     except InstanceError as error:
         return _row(variant, "bad data", message=str(error))
-    except (SolveError, CheckError, PlanError, OSError) as error:
+    except (SolveError, CheckError, PlanError, ClusterError, OSError) as error:
         return _row(variant, WORDS.get(type(error).__name__, "failed"), message=str(error))
 
 

@@ -24,17 +24,16 @@ from distributed.security import Security
 from test_cli import within
 
 from optimizer import InstanceError, apply_overrides, read_instance, read_plan, solve
+from optimizer.cluster import ClusterError, Scheduler, cluster
 from optimizer.compare import against_first, compare
 from optimizer.sweep import (
     FEW,
     RESULTS,
     Ledger,
     Lost,
-    Scheduler,
     Settings,
     SweepError,
     Variant,
-    cluster,
     grid,
     latin_hypercube,
     read_scenarios,
@@ -299,7 +298,7 @@ def test_an_encrypted_cluster_that_stands_already(tmp_path: Path) -> None:
         variants = grid([PRICES])[:1]
         table = sweep(ONE_SITE, variants, tmp_path / "runs", settings=SETTINGS, scheduler=Scheduler(address, **files))
         assert table["status"].tolist() == ["optimal"]
-        with pytest.raises(SweepError, match="--tls-ca"):
+        with pytest.raises(ClusterError, match="--tls-ca"):
             sweep(ONE_SITE, variants, tmp_path / "open", settings=SETTINGS, scheduler=address)
 
 
@@ -333,7 +332,7 @@ def test_a_cluster_without_workers_is_told(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(sys.modules["optimizer.sweep"], "PATIENCE", 0.5)
     with (
         LocalCluster(n_workers=0, host="127.0.0.1", dashboard_address=None) as made,
-        pytest.raises(SweepError, match="has had no worker"),
+        pytest.raises(ClusterError, match="has had no worker"),
     ):
         sweep(ONE_SITE, grid([PRICES]), tmp_path, scheduler=made.scheduler_address)
 

@@ -13,10 +13,19 @@ from optimizer.cli.frame import INTERRUPTED, USAGE, Failure
 from optimizer.cli.output import Countdown
 
 if TYPE_CHECKING:
-    from optimizer.sweep import Scheduler
+    from optimizer.cluster import Scheduler
 
 Workers = Annotated[int, typer.Option(min=1, metavar="N", help="Local processes, one thread each.")]
 Address = Annotated[str | None, typer.Option("--scheduler", metavar="ADDRESS", help="Use this Dask cluster instead.")]
+SideBySide = Annotated[
+    int | None, typer.Option("--workers", min=1, metavar="N", help="Blocks solved side by side; one by processor.")
+]
+BlocksAt = Annotated[
+    str | None,
+    typer.Option(
+        "--scheduler", metavar="ADDRESS", help="Solve blocks on a Dask cluster: its address, or 'local' for processes."
+    ),
+]
 Authority = Annotated[
     Path | None, typer.Option("--tls-ca", metavar="FILE", help="Certificate of the authority, for tls:// addresses.")
 ]
@@ -37,7 +46,7 @@ def interruptible(folder: Path | None, told: Countdown) -> Iterator[None]:
 
 def scheduler_at(address: str | None, ca: Path | None, cert: Path | None, key: Path | None) -> Scheduler | None:
     """The cluster that the options name; None for a local one."""
-    from optimizer.sweep import Scheduler
+    from optimizer.cluster import Scheduler
 
     files = {"--tls-ca": ca, "--tls-cert": cert, "--tls-key": key}
     given = [name for name, file in files.items() if file is not None]

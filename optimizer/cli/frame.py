@@ -36,6 +36,8 @@ ERROR_CODES = {
     "SolveError": (FAILURE, "solver failure"),
     "CheckError": (FAILURE, "failed check"),
     "MissingSettings": (USAGE, "usage error"),
+    "SweepError": (USAGE, "usage error"),
+    "ClusterError": (USAGE, "usage error"),
     "FileExistsError": (USAGE, "usage error"),
     "OSError": (FAILURE, "system error"),
 }

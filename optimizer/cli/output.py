@@ -145,8 +145,10 @@ class Progress:
 
 
 def _figures(event: dict[str, Any]) -> str:
-    """Incumbent, bound and gap of an event, as far as known."""
+    """Parts built, or incumbent, bound and gap of an event, as far as known."""
     words = []
+    if event.get("of") is not None:
+        words.append(f"{event['done']} of {event['of']} parts")
     if event.get("objective_usd") is not None:
         words.append(f"best plan {event['objective_usd'] / 1e6:,.1f} M$")
     if event.get("bound_usd") is not None and math.isfinite(event["bound_usd"]):

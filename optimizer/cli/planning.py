@@ -46,22 +46,19 @@ def tornado(
     as_json: Json = False,
 ) -> None:
     """Move every driver of drivers.csv to its low and its high value, one at a time: what the cost does."""
-    from optimizer.sweep import Settings, SweepError
+    from optimizer.sweep import Settings
     from optimizer.whatif.tornado import tornado_table
 
     case, told = read_case(instance, overrides), Countdown()
     with stdout_kept_clean(), interruptible(output, told):
-        try:
-            table = tornado_table(
-                case,
-                output,
-                settings=Settings(gap, time_limit),
-                workers=workers,
-                scheduler=scheduler_at(scheduler, tls_ca, tls_cert, tls_key),
-                progress=told,
-            )
-        except SweepError as error:
-            raise _usage(error) from None
+        table = tornado_table(
+            case,
+            output,
+            settings=Settings(gap, time_limit),
+            workers=workers,
+            scheduler=scheduler_at(scheduler, tls_ca, tls_cert, tls_key),
+            progress=told,
+        )
     shown = table[["driver", "change", "low", "high", "unit"]].copy()
     for end in ("low", "high"):
         shown[f"at {end}, M$"] = table[f"{end}_change_usd"] / 1e6
@@ -186,7 +183,7 @@ def regret(
     as_json: Json = False,
 ) -> None:
     """What each scenario's plan would cost if another scenario came true, its first orders made already."""
-    from optimizer.sweep import Settings, SweepError, read_scenarios
+    from optimizer.sweep import Settings, read_scenarios
     from optimizer.whatif.regret import regret_matrix, regret_table
 
     case, told = read_case(instance, overrides), Countdown()
@@ -197,7 +194,7 @@ def regret(
                 settings=Settings(gap, time_limit), workers=workers,
                 scheduler=scheduler_at(scheduler, tls_ca, tls_cert, tls_key), progress=told,
             )  # fmt: skip
-        except (SweepError, ValueError) as error:
+        except ValueError as error:
             raise _usage(error) from None
     matrix = regret_matrix(table)
     money = [name for name in matrix.columns if name != "plan"]

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import math
 import os
 import re
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from optimizer.cli.cluster import Authority, BlocksAt, Certificate, Key, SideBySide, scheduler_at
 from optimizer.cli.frame import FAILURE, MISSED, STATUS_CODES, USAGE, Failure, app, command
 from optimizer.cli.output import Progress, message, print_json, print_rich, stdout_kept_clean
 
@@ -51,6 +53,11 @@ def solve(
         Literal["auto", "benders", "monolithic"],
         typer.Option(help="By blocks of network and year (benders), as one matrix, or what is faster at its size."),
     ] = "auto",
+    workers: SideBySide = None,
+    scheduler: BlocksAt = None,
+    tls_ca: Authority = None,
+    tls_cert: Certificate = None,
+    tls_key: Key = None,
     until_replay_holds: Annotated[
         int | None,
         typer.Option(
@@ -77,12 +84,15 @@ def solve(
 
         solving = time.perf_counter()
         options: dict[str, Any] = {"gap": gap, "time_limit": time_limit, "threads": threads, "method": method}
+        solver = functools.partial(
+            solve_instance, workers=workers, scheduler=scheduler_at(scheduler, tls_ca, tls_cert, tls_key)
+        )
         history: list[Replay] = []
         with _kept_if_refused(found, folder):
             if until_replay_holds is None:
-                plan = solve_instance(found, progress=progress, **options)
+                plan = solver(found, progress=progress, **options)
             else:
-                history = _until_it_holds(found, until_replay_holds, progress, options)
+                history = _until_it_holds(found, solver, until_replay_holds, progress, options)
                 plan = history[-1].plan
             if price_pledge:
                 plan = _priced(plan, time_limit=time_limit, threads=threads, progress=progress)
@@ -144,11 +154,15 @@ def _kept_if_refused(instance: Instance, folder: Path) -> Iterator[None]:
         raise Failure(FAILURE, "failed check", f"{error}. {fix}") from None
 
 
-def _until_it_holds(instance: Instance, rounds: int, progress: Progress, options: dict[str, Any]) -> list[Replay]:
+def _until_it_holds(
+    instance: Instance, solver: Callable[..., Plan], rounds: int, progress: Progress, options: dict[str, Any]
+) -> list[Replay]:
     from optimizer.replay import solve_until_replay_holds
 
     workers = os.cpu_count() or 1
-    return solve_until_replay_holds(instance, rounds=rounds, workers=workers, progress=progress, **options)
+    return solve_until_replay_holds(
+        instance, rounds=rounds, workers=workers, progress=progress, solver=solver, **options
+    )
 
 
 def _priced(plan: Plan, **options: Any) -> Plan:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from optimizer.cli.cluster import Authority, BlocksAt, Certificate, Key, SideBySide, scheduler_at
 from optimizer.cli.frame import USAGE, Failure, app, command
 from optimizer.cli.output import message, print_json, print_rich, stdout_kept_clean
 from optimizer.cli.whatif import frame_table
@@ -38,6 +39,11 @@ def two_stage(
     time_limit: Annotated[float | None, typer.Option(min=0, metavar="S", help="Seconds for every search.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, metavar="N", help="Threads of the solver.")] = None,
     method: Annotated[str, typer.Option("--method", help="auto, benders or monolithic.")] = "auto",
+    workers: SideBySide = None,
+    scheduler: BlocksAt = None,
+    tls_ca: Authority = None,
+    tls_cert: Certificate = None,
+    tls_key: Key = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace runs that are there.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout, nothing else.")] = False,
 ) -> None:
@@ -45,24 +51,22 @@ def two_stage(
     from optimizer.instance import read_instance
     from optimizer.overrides import apply_overrides
     from optimizer.show import records
-    from optimizer.sweep import SweepError, read_scenarios
+    from optimizer.sweep import read_scenarios
     from optimizer.uncertainty import two_stage as plan_for_all
 
     if method not in ("auto", "benders", "monolithic"):
         raise Failure(USAGE, "usage error", f"--method {method}: say auto, benders or monolithic")
     if output.exists() and any(output.iterdir()) and not overwrite:
         raise Failure(USAGE, "usage error", f"{output} is not empty: name another folder or add --overwrite")
-    try:
-        futures = read_scenarios(scenarios)
-        case = apply_overrides(read_instance(instance), overrides or [])
-        message(f"Planning for {len(futures)} futures")
-        with stdout_kept_clean():
-            found = plan_for_all(
-                case, futures, committed_by=committed_by, beta=beta, alpha=alpha, rates_probability=rates_probability,
-                gap=gap, time_limit=time_limit, threads=threads, method=method,  # type: ignore[arg-type]
-            )  # fmt: skip
-    except SweepError as error:
-        raise Failure(USAGE, "usage error", str(error)) from None
+    futures = read_scenarios(scenarios)
+    case = apply_overrides(read_instance(instance), overrides or [])
+    message(f"Planning for {len(futures)} futures")
+    with stdout_kept_clean():
+        found = plan_for_all(
+            case, futures, committed_by=committed_by, beta=beta, alpha=alpha, rates_probability=rates_probability,
+            gap=gap, time_limit=time_limit, threads=threads, workers=workers,
+            scheduler=scheduler_at(scheduler, tls_ca, tls_cert, tls_key), method=method,  # type: ignore[arg-type]
+        )  # fmt: skip
     found.save(output, overwrite=overwrite)
     if as_json:
         print_json({name: records(getattr(found, name)) for name in ("summary", "scenarios", "orders", "funding")})

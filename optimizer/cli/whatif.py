@@ -73,25 +73,20 @@ def sweep(
     Say which: --scenarios, --grid, or --sample with --range. Exit code 7 if a variant has no plan.
     """
     try:
-        from optimizer.sweep import Settings, SweepError
+        from optimizer.sweep import Settings
         from optimizer.sweep import sweep as run_sweep
     except ModuleNotFoundError as error:
         fix = "pip install 'community-plan-optimizer[sweep]'"
         raise Failure(USAGE, "usage error", f"sweeps need {error.name}: {fix}") from None
     started, told = time.perf_counter(), Countdown()
-    try:
-        variants = _variants(scenarios, axes or [], sample, ranges or [], seed)
-        settings = Settings(gap, time_limit, cold)
-        address = scheduler_at(scheduler, tls_ca, tls_cert, tls_key)
-        case = read_case(instance, overrides) if overrides else instance
-        where = f"on {scheduler}" if scheduler else f"by {workers} local processes"
-        message(f"{len(variants)} variants {where}")
-        with stdout_kept_clean(), interruptible(output, told):
-            table = run_sweep(
-                case, variants, output, settings=settings, workers=workers, scheduler=address, progress=told
-            )
-    except SweepError as error:
-        raise Failure(USAGE, "usage error", str(error)) from None
+    variants = _variants(scenarios, axes or [], sample, ranges or [], seed)
+    settings = Settings(gap, time_limit, cold)
+    address = scheduler_at(scheduler, tls_ca, tls_cert, tls_key)
+    case = read_case(instance, overrides) if overrides else instance
+    where = f"on {scheduler}" if scheduler else f"by {workers} local processes"
+    message(f"{len(variants)} variants {where}")
+    with stdout_kept_clean(), interruptible(output, told):
+        table = run_sweep(case, variants, output, settings=settings, workers=workers, scheduler=address, progress=told)
     if as_json:
         from optimizer.show import records
 

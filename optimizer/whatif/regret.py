@@ -21,6 +21,7 @@ import pandas as pd
 
 from optimizer import highs
 from optimizer.check import CheckError
+from optimizer.cluster import ClusterError, Scheduler, cluster, instance_at, source_of
 from optimizer.instance import Instance, read_instance
 from optimizer.model.data import Data
 from optimizer.overrides import apply_overrides
@@ -31,14 +32,10 @@ from optimizer.solve import Infeasible, SolveError
 from optimizer.sweep import (
     WORDS,
     Progress,
-    Scheduler,
     Settings,
     SweepError,
     Variant,
-    cluster,
-    instance_at,
     results,
-    source_of,
     sweep,
 )
 from optimizer.whatif.space import Space, least, read, settled, usd
@@ -179,7 +176,7 @@ def solve_under(
         )
     except InstanceError as error:
         return _row(*key, "bad data", message=str(error))
-    except (SolveError, CheckError, PlanError, OSError) as error:
+    except (SolveError, CheckError, PlanError, ClusterError, OSError) as error:
         return _row(*key, WORDS.get(type(error).__name__, "failed"), message=str(error))
 
 

@@ -15,11 +15,12 @@ from typing import Any
 
 import pandas as pd
 
+from optimizer.cluster import Scheduler
 from optimizer.instance import Instance, read_instance
 from optimizer.overrides import apply_overrides
 from optimizer.problems import InstanceError, Problem, number
 from optimizer.schema import TABLES, Driver
-from optimizer.sweep import Progress, Scheduler, Settings, Variant, sweep
+from optimizer.sweep import Progress, Settings, Variant, sweep
 
 BASE = "base"
 ENDS = ("low", "high")
