@@ -271,7 +271,7 @@ def find(
     interrupt = highs.Interrupt()
     parts = _parts(matrix, method, options.gap, memory is not None)
     answer = None if parts is None else _decomposed(matrix, parts, options, interrupt, progress, workers, memory)
-    return _whole(instance, matrix, options, interrupt, progress) if answer is None else answer
+    return _whole(matrix, options, interrupt, progress) if answer is None else answer
 
 
 def _parts(matrix: Matrix, method: Method, gap: float, remembering: bool) -> benders.Split | None:
@@ -301,18 +301,16 @@ def _decomposed(
 
 
 def _whole(
-    instance: Instance,
-    matrix: Matrix,
-    options: highs.Options,
-    interrupt: highs.Interrupt,
-    progress: Progress | None,
+    matrix: Matrix, options: highs.Options, interrupt: highs.Interrupt, progress: Progress | None
 ) -> highs.Answer:
-    """Branch and bound on the matrix as it is, from a first plan where the model is large."""
+    """A first plan, and branch and bound from it if it is not within the gap of the relaxation."""
     started = time.perf_counter()
+    first = first_plan(matrix, options, interrupt, progress)
+    if first is not None and highs.relative_gap(first.objective, first.bound) <= options.gap:
+        return highs.fix_and_polish(matrix, first, options)
     solver = highs.hand_off(matrix, options)
-    start = first_plan(instance, matrix, options, interrupt, progress)
-    if start is not None:
-        highs.set_start(solver, start)
+    if first is not None and first.x is not None:
+        highs.set_start(solver, first.x)
     if options.time_limit is not None:
         left = options.time_limit - (time.perf_counter() - started)
         solver.setOptionValue("time_limit", max(left, 0.0))

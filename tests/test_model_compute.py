@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+
+import numpy as np
 import pytest
 from toy import Row, cost, plant, solved, toy
 
+from optimizer import highs
 from optimizer.instance import Instance
+from optimizer.model.build import build
+from optimizer.model.matrix import compile_matrix
 from optimizer.solve import Infeasible
 
 #: Each of the four hours of the toy year stands for 2190.
@@ -42,6 +48,16 @@ def test_an_optional_site_opens_if_it_pays(opening: float, usd: float) -> None:
     # 60 MW at 20 US$/MWh less: 10.512 M$
     plan = solved(two_sites(ceiling=60, hill={"required": False, "opening_cost_usd": opening}))
     assert plan.objective_usd == pytest.approx(usd)
+
+
+def test_the_relaxation_does_not_open_half_a_site_that_demand_needs() -> None:
+    # the hill is dear and takes the 30 MW that the campus cannot, half of its ceiling; it opens as a whole
+    dear = [{"zone": "high", "year": 2026, "price_factor": 80 / 30}]
+    hill = {"required": False, "opening_cost_usd": 10e6}
+    matrix = compile_matrix(build(two_sites(ceiling=60, hill=hill, zone_years=dear, it_mw=130.0)))
+    relaxed = dataclasses.replace(matrix, integer=np.zeros(len(matrix.integer), bool))
+    answer = highs.run(highs.hand_off(relaxed, highs.Options()), relaxed, highs.Interrupt())
+    assert answer.objective == pytest.approx((100 * 50 + 30 * 80) * 8760 / 1e6 + 10)
 
 
 def test_the_floor_of_an_optional_site_holds_only_if_it_opens() -> None:

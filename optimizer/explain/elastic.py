@@ -78,9 +78,12 @@ def slacks(matrix: Matrix, data: Data) -> list[Slack]:
 
 def _of_rows(matrix: Matrix) -> Iterator[Slack]:
     kinds = {kind.constraint: kind for kind in KINDS}
+    covers = {key: at for at, (name, key) in enumerate(matrix.row_names) if name == "open_sites_carry_demand"}
     for at, (name, key) in enumerate(matrix.row_names):
         if name == "compute_demand_met":
-            yield Slack("compute", PORTFOLIO, int(key), "MW of IT", COMPUTE_PENALTY, *_eased(matrix, at))
+            both = [_eased(matrix, row) for row in (at, covers.get(key)) if row is not None]
+            rows, values = (np.concatenate(part) for part in zip(*both, strict=True))
+            yield Slack("compute", PORTFOLIO, int(key), "MW of IT", COMPUTE_PENALTY, rows, values)
         if name in kinds:
             kind, (place, year) = kinds[name], _place(key)
             yield Slack(kind.family, place, year, kind.unit, kind.penalty, *_eased(matrix, at))

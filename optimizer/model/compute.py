@@ -9,6 +9,8 @@ recovered, MWh, at the start of the step
 Equations
 ---------
 demand:      sum_s it_mw[s,y] + unmet_mw[y] >= D[y]
+opening:     sum_s min(ceiling, need) * opened >= need over optional sites, need = D - most unmet - ceilings of the
+             others: follows from demand and ceilings, and keeps the relaxation from opening a part of a site
 ramp:        floor * opened <= it_mw <= ceiling * opened ; energised IT stays: it_mw[s,y] <= it_mw[s,y+1]
 load:        load[s,y,t] = it_mw[s,y] * load_per_it[s,t]           (utilisation times PUE)
 curtailment: curtailed <= share * load ; sum_t w curtailed <= energy share * sum_t w load
@@ -27,7 +29,7 @@ import math
 import pyomo.environ as pyo
 
 from optimizer.model.data import MILLION, Data
-from optimizer.model.sparse import constrain, cost_term
+from optimizer.model.sparse import constrain, cost_term, group
 
 
 def add(m: pyo.ConcreteModel, d: Data) -> None:
@@ -90,7 +92,34 @@ def _opening(m: pyo.ConcreteModel, d: Data) -> None:
     nearest = [i for i in pairs if not any(i[1] < w < i[2] for s, w in optional if s == i[0])]
     m.OPENINGS = pyo.Set(dimen=3, initialize=nearest)
     m.open_site_stays_open = constrain(m.OPENINGS, rule=lambda m, s, y, v: m.opened[s, y] <= m.opened[s, v])
+    _open_sites_carry_demand(m, d)
     _opening_cost(m, d)
+
+
+def needed_of_optional_sites(d: Data, year: int) -> float:
+    """Demand of a year that required sites at their ceilings and the most unmet demand leave to optional sites, MW."""
+    demand = next(row.it_mw for row in d.instance.compute_demand if row.year == year)
+    required = sum(row.ceiling_mw for (s, y), row in d.active_site_years.items() if y == year and d.sites[s].required)
+    return (1 - d.instance.manifest.compute.max_unmet_share) * demand - required
+
+
+def _open_sites_carry_demand(m: pyo.ConcreteModel, d: Data) -> None:
+    """A cover of the demand: with a ceiling above the need, a single site must be open as a whole."""
+    optional = group(m.OPTIONAL, lambda i: i[1])
+    need = {y: mw for y in optional if (mw := needed_of_optional_sites(d, y)) > 0}
+    m.NEEDY_YEARS = pyo.Set(initialize=list(need))
+    m.OPTIONAL_IN = pyo.Set(m.NEEDY_YEARS, dimen=2, initialize={y: optional[y] for y in need})
+    m.needed_mw = pyo.Param(m.NEEDY_YEARS, initialize=need)
+    m.useful_mw = pyo.Param(
+        m.OPTIONAL,
+        initialize={(s, y): min(m.ceiling_mw[s, y], need.get(y, 0.0)) for s, y in m.OPTIONAL},
+        doc="big-M: the ceiling, or the need if that is less",
+    )
+    m.open_sites_carry_demand = constrain(
+        m.NEEDY_YEARS,
+        rule=lambda m, y: sum(m.useful_mw[s, v] * m.opened[s, v] for s, v in m.OPTIONAL_IN[y]) >= m.needed_mw[y],
+        doc="optional sites that are open can carry what the others cannot",
+    )
 
 
 def _opening_cost(m: pyo.ConcreteModel, d: Data) -> None:
