@@ -85,6 +85,7 @@ class Index:
     def __init__(self, parts: Sequence[Part]) -> None:
         self.parts = parts
         self.size = math.prod(part.size for part in parts)
+        self.width = sum(len(part.columns) for part in parts)
 
     @staticmethod
     def of(members: pyo.Set, labels: Labels) -> Index:

@@ -99,10 +99,7 @@ def _columns(expander: Expander, used: np.ndarray) -> dict[str, Any]:
     lower, upper, integer = (np.zeros(expander.columns) for _ in range(3))
     for name, (variable, index, first) in expander.variables.items():
         here = slice(first, first + index.size)
-        members = list(variable.values())
-        lower[here] = [-np.inf if v.lb is None else v.lb for v in members]
-        upper[here] = [np.inf if v.ub is None else v.ub for v in members]
-        integer[here] = [v.is_integer() or v.is_binary() for v in members]
+        lower[here], upper[here], integer[here] = _kinds(variable, index, expander.labels)
         if used[here].any():
             names[name] = number[here][used[here]]
             keys[name] = Keys([column[used[here]] for column in index.columns()], expander.labels)
@@ -169,6 +166,20 @@ class Rows:
         columns = [column[chosen] for column in self.columns]
         body = Linear(self.constant[chosen], terms)
         return Rows(self.name, columns, body, self.lower[chosen], self.upper[chosen])
+
+
+def _kinds(variable: pyo.Var, index: Index, labels: Labels) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Lower and upper bounds of a variable's members, and whether each is whole."""
+    steps = 1
+    if getattr(variable, "is_hourly", False) and index.size:  # the same in all steps: the last part of the index
+        steps = index.parts[-1].size
+        members = [variable[key] for key in Keys([column[::steps] for column in index.columns()], labels)]
+    else:
+        members = list(variable.values())
+    lower = [-np.inf if member.lb is None else member.lb for member in members]
+    upper = [np.inf if member.ub is None else member.ub for member in members]
+    whole = [member.is_integer() or member.is_binary() for member in members]
+    return np.repeat(lower, steps), np.repeat(upper, steps), np.repeat(whole, steps)
 
 
 class Expander:
@@ -315,11 +326,22 @@ class Expander:
 
     def _parameter(self, component: pyo.Param) -> np.ndarray:
         if component.name not in self._numbers:
-            at, values = self._given(component)
-            numbers = np.full(self._index(component.index_set()).size, np.nan)
-            numbers[at] = np.fromiter(values, float, len(values))
-            self._numbers[component.name] = numbers
+            self._numbers[component.name] = self._figures(component)
         return self._numbers[component.name]
+
+    def _figures(self, component: pyo.Param) -> np.ndarray:
+        """Value of every member of a parameter; not a number where it has none."""
+        index = self._index(component.index_set())
+        numbers = np.full(index.size, np.nan)
+        arrays = getattr(component, "series", None)
+        if arrays is None:
+            at, values = self._given(component)
+            numbers[at] = np.fromiter(values, float, len(values))
+        elif arrays:
+            before = Index(index.parts[:-1])
+            at = before.positions(self.labels.columns(list(arrays), before.width))
+            numbers.reshape(before.size, -1)[at] = list(arrays.values())
+        return numbers
 
     def _parameter_codes(self, component: pyo.Param) -> Codes:
         if component.name not in self._codes:
@@ -332,15 +354,14 @@ class Expander:
     def _given(self, component: pyo.Param) -> tuple[np.ndarray, list[Any]]:
         """Positions and values of the members that a parameter has."""
         index, values = self._index(component.index_set()), component.extract_values_sparse()
-        width = sum(len(part.columns) for part in index.parts)
-        return index.positions(self.labels.columns(list(values), width)), list(values.values())
+        return index.positions(self.labels.columns(list(values), index.width)), list(values.values())
 
     def _family(self, family: IndexedSet, width: int) -> tuple[np.ndarray, np.ndarray, list[Codes]]:
         """The sets of an indexed set end to end: where each starts, its size, and the codes of all."""
         if family.name not in self._families:
             index = self._index(family.index_set())
             keys = list(family.keys())
-            at = index.positions(self.labels.columns(keys, sum(len(part.columns) for part in index.parts)))
+            at = index.positions(self.labels.columns(keys, index.width))
             sets = [list(family[key]) for key in keys]
             counts = np.zeros(index.size, np.int64)
             counts[at] = [len(members) for members in sets]
