@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from functools import cached_property
 from itertools import pairwise
 
-import numpy as np
 import pandas as pd
 
 from optimizer import finance
@@ -76,7 +75,7 @@ class Accounts:
         contract = self.reading.one("contract_bill")
         rows: list[dict[str, object]] = []
         for s, y in self.billed:
-            rates = np.array([energy_rate(self.data, s, y, t) for t in self.data.steps])
+            rates = energy_rate(self.data, s, y)
             parts = {
                 "demand_usd": float(demand[s, y]),
                 "energy_usd": float(self.reading.weights @ (rates * self.reading.imports[s, y])),
@@ -228,7 +227,7 @@ class Accounts:
             return 0.0
         load = exposed_load(self.data, utility, customer_class, year)
         rise, _ = price_change(self.reading, zone, year)
-        return float(self.reading.weights @ (np.array([load[t] for t in self.data.steps]) * rise))
+        return float(self.reading.weights @ (load * rise))
 
     def _market_capacity(self, row: CustomerClass, zone: str, year: int) -> float:
         rise = capacity_rise(self.data, zone, self.capacity_bought.get((zone, year), 0.0))

@@ -49,7 +49,7 @@ def _section(name: str) -> str:
 
 def _components(tree: ast.Module) -> Iterator[tuple[str, str, str]]:
     """Variables, constraints and costs that a module adds to the model: name, kind, ``doc``."""
-    kinds = {"Var": "variable", "constrain": "constraint", "cost_term": "cost"}
+    kinds = {"Var": "variable", "hourly": "variable", "constrain": "constraint", "cost_term": "cost"}
     for node in ast.walk(tree):
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
             target, function = node.targets[0], node.value.func

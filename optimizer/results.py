@@ -379,7 +379,7 @@ def _zone_operation(reading: Reading) -> pd.DataFrame:
     for z, zone in data.zones.items():
         for y in reading.years:
             rise, payment = price_change(reading, z, y)
-            price = np.array([data.prices[z, y, t] for t in data.steps]) if zone.supply == "price" else zero
+            price = data.prices[z, y] if zone.supply == "price" else zero
             columns = {
                 "local_load_mw": data.local_load(z, y),
                 "net_purchase_mw": reading.net_purchase[z, y],

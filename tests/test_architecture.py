@@ -56,7 +56,7 @@ ORDER = (
     "__main__",
 )
 #: Modules of ``model`` that concerns share, in order.
-SHARED = ("data", "sparse", "piecewise", "matrix", "solution")
+SHARED = ("data", "sparse", "piecewise", "index", "form", "templates", "row_by_row", "matrix", "solution")
 MAY_USE_PYOMO = ("model", "results")
 
 

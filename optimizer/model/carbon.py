@@ -20,7 +20,7 @@ from __future__ import annotations
 import pyomo.environ as pyo
 
 from optimizer.model.data import MILLION, Data
-from optimizer.model.sparse import constrain, cost_term, group
+from optimizer.model.sparse import constrain, cost_term, group, hourly
 
 
 def add(m: pyo.ConcreteModel, d: Data) -> None:
@@ -150,7 +150,7 @@ def _hourly_matching(m: pyo.ConcreteModel, d: Data, shares: dict[int, float]) ->
         m.HOURLY_YEARS, dimen=2, initialize={y: [i for i in m.SITE_YEARS if i[1] == y] for y in shares}
     )
     m.hourly_share = pyo.Param(m.HOURLY_YEARS, initialize=shares)
-    m.matched = pyo.Var(m.MATCHED, m.STEPS, bounds=(0, None), doc="clean energy matched to load, MW")
+    m.matched = hourly(m.MATCHED, m.STEPS, bounds=(0, None), doc="clean energy matched to load, MW")
     m.matched_within_clean = constrain(
         m.MATCHED,
         m.STEPS,

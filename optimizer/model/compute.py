@@ -29,7 +29,7 @@ import math
 import pyomo.environ as pyo
 
 from optimizer.model.data import MILLION, Data
-from optimizer.model.sparse import constrain, cost_term, group
+from optimizer.model.sparse import constrain, cost_term, group, hourly, series
 
 
 def add(m: pyo.ConcreteModel, d: Data) -> None:
@@ -149,13 +149,11 @@ def _opening_cost(m: pyo.ConcreteModel, d: Data) -> None:
 
 def _load(m: pyo.ConcreteModel, d: Data) -> None:
     shape = {s: d.grid.average(d.facility_load_per_it(site)) for s, site in d.sites.items()}
-    m.load_per_it = pyo.Param(
-        list(d.sites), m.STEPS, initialize={(s, t): float(shape[s][t]) for s in d.sites for t in d.steps}
-    )
+    m.load_per_it = series(list(d.sites), m.STEPS, values=shape)
 
 
 def _unserved(m: pyo.ConcreteModel, d: Data) -> None:
-    m.unserved = pyo.Var(m.SITE_YEARS, m.STEPS, bounds=(0, None), doc="load not served, MW")
+    m.unserved = hourly(m.SITE_YEARS, m.STEPS, bounds=(0, None), doc="load not served, MW")
     m.unserved_share = pyo.Param(
         list(d.sites), initialize={s: 1 - site.availability_target for s, site in d.sites.items()}
     )
@@ -193,7 +191,7 @@ def _curtailment(m: pyo.ConcreteModel, d: Data) -> None:
     m.curtailment_cost = pyo.Param(
         list(sites), initialize={s: site.curtailment_cost_usd_per_mwh / MILLION for s, site in sites.items()}
     )
-    m.curtailed = pyo.Var(m.CURTAILABLE, m.STEPS, bounds=(0, None), doc="load curtailed under contract, MW")
+    m.curtailed = hourly(m.CURTAILABLE, m.STEPS, bounds=(0, None), doc="load curtailed under contract, MW")
     m.curtailed_within_share = constrain(
         m.CURTAILABLE,
         m.STEPS,
@@ -217,13 +215,13 @@ def _deferral(m: pyo.ConcreteModel, d: Data) -> None:
     pue = {s: d.on_steps(site.pue_series, 1.0) for s, site in sites.items()}
     m.DEFERRABLE = pyo.Set(dimen=2, initialize=[(s, y) for s, y in m.SITE_YEARS if s in sites])
     m.deferrable_share = pyo.Param(list(sites), initialize={s: site.deferrable_share for s, site in sites.items()})
-    m.pue = pyo.Param(list(sites), m.STEPS, initialize={(s, t): float(pue[s][t]) for s in sites for t in d.steps})
+    m.pue = series(list(sites), m.STEPS, values=pue)
     m.WINDOW = pyo.Set(
         list(sites), m.STEPS, initialize=_windows(d, {s: x.deferral_window_hours for s, x in sites.items()})
     )
-    m.deferred = pyo.Var(m.DEFERRABLE, m.STEPS, bounds=(0, None), doc="load put off, MW")
-    m.recovered = pyo.Var(m.DEFERRABLE, m.STEPS, bounds=(0, None), doc="load made up for, MW")
-    m.backlog = pyo.Var(m.DEFERRABLE, m.STEPS, bounds=(0, None), doc="energy put off at the start of the step, MWh")
+    m.deferred = hourly(m.DEFERRABLE, m.STEPS, bounds=(0, None), doc="load put off, MW")
+    m.recovered = hourly(m.DEFERRABLE, m.STEPS, bounds=(0, None), doc="load made up for, MW")
+    m.backlog = hourly(m.DEFERRABLE, m.STEPS, bounds=(0, None), doc="energy put off at the start of the step, MWh")
     m.deferred_within_share = constrain(
         m.DEFERRABLE,
         m.STEPS,

@@ -274,16 +274,16 @@ class Data:
         return {name: float(self.facility_load_per_it(site).max()) for name, site in self.sites.items()}
 
     @cached_property
-    def prices(self) -> dict[tuple[str, int, int], float]:
-        """Market price of the price zones by zone, year, step (US$/MWh)."""
-        prices: dict[tuple[str, int, int], float] = {}
+    def prices(self) -> dict[tuple[str, int], np.ndarray]:
+        """Market price of the price zones by zone and year: arrays over steps (US$/MWh)."""
+        prices: dict[tuple[str, int], np.ndarray] = {}
         for name, zone in self.zones.items():
             if zone.supply != "price":
                 continue
             shape = self.on_steps(zone.price_series, 0.0)
             for year in self.operated:
                 factor = self.zone_year(name, year, "price_factor", 1.0)
-                prices.update({(name, year, t): factor * shape[t] for t in self.steps})
+                prices[name, year] = factor * shape
         return prices
 
     def local_load(self, zone: str, year: int) -> np.ndarray:
@@ -420,20 +420,22 @@ class Data:
         tariff = self.tariff_of(site)
         return finance.escalate(tariff.export_usd_per_mwh, tariff.change_per_year, year, self.base_year)
 
-    def zone_resource_price(self, zone: str, year: int, step: int) -> float:
-        """What energy of the sponsor's own zone resources earns, US$/MWh."""
+    def zone_resource_price(self, zone: str, year: int) -> np.ndarray:
+        """What energy of the sponsor's own zone resources earns, by step, US$/MWh."""
         supply = self.zones[zone].supply
         if supply == "price":
-            return self.prices[zone, year, step]
-        return self.zones[zone].buyback_usd_per_mwh if supply == "stack" else 0.0
+            return self.prices[zone, year]
+        return np.full(len(self.steps), self.zones[zone].buyback_usd_per_mwh if supply == "stack" else 0.0)
 
-    def corridor_margin(self, corridor: Corridor, year: int, step: int, *, reverse: bool = False) -> float:
-        """Value of what arrives less the cost of what is sent, at the market prices of the ends, US$ per MWh sent."""
+    def corridor_margin(self, corridor: Corridor, year: int, *, reverse: bool = False) -> np.ndarray:
+        """Value of what arrives less the cost of what is sent, at the prices of the ends, by step, US$ per MWh sent."""
         start, end = corridor.from_zone, corridor.to_zone
         if reverse:
             start, end = end, start
-        sent, arrived = self.prices.get((start, year, step), 0.0), self.prices.get((end, year, step), 0.0)
-        return (1 - corridor.loss_share) * arrived - sent
+        none = np.zeros(len(self.steps))
+        sent, arrived = self.prices.get((start, year), none), self.prices.get((end, year), none)
+        margin: np.ndarray = (1 - corridor.loss_share) * arrived - sent
+        return margin
 
     def buys_at_market(self, site: Site) -> bool:
         """Does the sponsor itself settle the site's energy in a price zone."""

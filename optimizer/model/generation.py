@@ -18,10 +18,11 @@ Costs: variable_om, fuel, startup (of plant the sponsor runs), production_tax_cr
 
 from __future__ import annotations
 
+import numpy as np
 import pyomo.environ as pyo
 
 from optimizer.model.data import MILLION, Data, Resource
-from optimizer.model.sparse import constrain, cost_term
+from optimizer.model.sparse import constrain, cost_term, hourly, series
 
 
 def add(m: pyo.ConcreteModel, d: Data) -> None:
@@ -39,10 +40,8 @@ def _output(m: pyo.ConcreteModel, d: Data) -> None:
     m.GENERATOR_YEARS = pyo.Set(
         dimen=2, initialize=[(n, y) for n, y in m.RESOURCE_YEARS if n in generators and d.runs(generators[n], y)]
     )
-    m.availability = pyo.Param(
-        list(generators), m.STEPS, initialize={(n, t): float(shape[n][t]) for n in generators for t in d.steps}
-    )
-    m.output = pyo.Var(m.GENERATOR_YEARS, m.STEPS, bounds=(0, None), doc="output, MW")
+    m.availability = series(list(generators), m.STEPS, values=shape)
+    m.output = hourly(m.GENERATOR_YEARS, m.STEPS, bounds=(0, None), doc="output, MW")
     m.output_within_capacity = constrain(
         m.GENERATOR_YEARS,
         m.STEPS,
@@ -81,22 +80,17 @@ def _commitment(m: pyo.ConcreteModel, d: Data) -> None:
     committed = [(n, y) for n, y in m.GENERATOR_YEARS if d.resources[n].technology.commitment != "none"]
     names = sorted({n for n, _ in committed})
     m.COMMITTED = pyo.Set(dimen=2, initialize=committed)
-    m.online = pyo.Var(
+    m.online = hourly(
         m.COMMITTED,
         m.STEPS,
-        domain=lambda m, r, y, t: _online_domain(d.resources[r]),
-        bounds=lambda m, r, y, t: (0, d.resources[r].max_blocks),
+        domain=lambda m, r, y: _online_domain(d.resources[r]),
+        bounds=lambda m, r, y: (0, d.resources[r].max_blocks),
         doc="blocks on line",
     )
-    m.started = pyo.Var(m.COMMITTED, m.STEPS, bounds=(0, None), doc="blocks started at the beginning of the step")
-    m.online_output = pyo.Param(
-        names,
-        m.STEPS,
-        initialize={(n, t): d.resources[n].block_mw * m.availability[n, t] for n in names for t in d.steps},
-    )
-    m.least_output = pyo.Param(
-        names, m.STEPS, initialize={(n, t): _least_output(m, d, n, t) for n in names for t in d.steps}
-    )
+    m.started = hourly(m.COMMITTED, m.STEPS, bounds=(0, None), doc="blocks started at the beginning of the step")
+    available = {n: d.availability(d.resources[n]) for n in names}
+    m.online_output = series(names, m.STEPS, values={n: d.resources[n].block_mw * available[n] for n in names})
+    m.least_output = series(names, m.STEPS, values={n: _least_output(d.resources[n], available[n]) for n in names})
     m.online_within_capacity = constrain(
         m.COMMITTED, m.STEPS, rule=lambda m, r, y, t: m.block_mw[r] * m.online[r, y, t] <= m.capacity_mw[r, y]
     )
@@ -117,11 +111,10 @@ def _online_domain(resource: Resource) -> object:
     return pyo.NonNegativeIntegers if resource.technology.commitment == "integer" else pyo.NonNegativeReals
 
 
-def _least_output(m: pyo.ConcreteModel, d: Data, name: str, step: int) -> float:
-    """Minimum stable output of a block, never above what is available in the step."""
-    resource = d.resources[name]
-    available: float = m.availability[name, step]
-    return resource.block_mw * min(resource.technology.min_stable_share, available)
+def _least_output(resource: Resource, available: np.ndarray) -> np.ndarray:
+    """Minimum stable output of a block by step, never above what is available."""
+    least: np.ndarray = resource.block_mw * np.minimum(resource.technology.min_stable_share, available)
+    return least
 
 
 def startup_cost(resource: Resource) -> float:

@@ -27,7 +27,7 @@ import pyomo.environ as pyo
 
 from optimizer import finance
 from optimizer.model.data import MILLION, Data, Resource
-from optimizer.model.sparse import constrain, group
+from optimizer.model.sparse import constrain, group, series
 
 
 def add(m: pyo.ConcreteModel, d: Data) -> None:
@@ -286,13 +286,13 @@ def _corridor_purchases(m: pyo.ConcreteModel, d: Data) -> None:
 
     stacked = [i for i in m.CORRIDOR_YEARS if buyer(i[0])]
     by_utility = group(stacked, lambda i: (buyer(i[0]), i[1]))
-    margin = {(c, y, t): d.corridor_margin(rows[c], y, t) / MILLION for c, y in stacked for t in d.steps}
-    back = {(c, y, t): d.corridor_margin(rows[c], y, t, reverse=True) / MILLION for c, y in stacked for t in d.steps}
+    margin = {(c, y): d.corridor_margin(rows[c], y) / MILLION for c, y in stacked}
+    back = {(c, y): d.corridor_margin(rows[c], y, reverse=True) / MILLION for c, y in stacked}
     m.STACK_CORRIDORS = pyo.Set(
         m.COST_OF_SERVICE, dimen=2, initialize={i: by_utility.get(i, []) for i in m.COST_OF_SERVICE}
     )
-    m.stack_forward_margin = pyo.Param(stacked, m.STEPS, initialize=margin)
-    m.stack_backward_margin = pyo.Param(stacked, m.STEPS, initialize=back)
+    m.stack_forward_margin = series(stacked, m.STEPS, values=margin)
+    m.stack_backward_margin = series(stacked, m.STEPS, values=back)
 
 
 def _supply(m: pyo.ConcreteModel, d: Data) -> None:

@@ -23,16 +23,16 @@ import pyomo.environ as pyo
 
 from optimizer.model.data import MILLION, Data
 from optimizer.model.piecewise import Curve, curve
-from optimizer.model.sparse import constrain, cost_term, group
+from optimizer.model.sparse import constrain, cost_term, group, hourly, series
 
 
 def add(m: pyo.ConcreteModel, d: Data) -> None:
     """Add markets to the model."""
-    m.price = pyo.Param(
-        sorted({z for z, _, _ in d.prices}),
+    m.price = series(
+        sorted({z for z, _ in d.prices}),
         m.YEARS,
         m.STEPS,
-        initialize={i: p / MILLION for i, p in d.prices.items()},
+        values={i: price / MILLION for i, price in d.prices.items()},
         doc="market price, M$ per MWh",
     )
     m.site_zone = pyo.Param(list(d.sites), within=pyo.Any, initialize={s: site.zone for s, site in d.sites.items()})
@@ -78,11 +78,11 @@ def _zone_revenue(m: pyo.ConcreteModel, d: Data) -> None:
     generators = group(filter(own, m.GENERATOR_YEARS), zone_year)
     stores = group(filter(own, m.RUNNING_STORES), zone_year)
     places = list(dict.fromkeys([*generators, *stores]))
-    earns = {(z, y, t): d.zone_resource_price(z, y, t) / MILLION for z, y in places for t in d.steps}
+    earns = {(z, y): d.zone_resource_price(z, y) / MILLION for z, y in places}
     m.EARNING = pyo.Set(dimen=2, initialize=places)
     m.EARNING_GENERATORS = pyo.Set(m.EARNING, dimen=2, initialize={i: generators.get(i, []) for i in places})
     m.EARNING_STORES = pyo.Set(m.EARNING, dimen=2, initialize={i: stores.get(i, []) for i in places})
-    m.zone_earning = pyo.Param(m.EARNING, m.STEPS, initialize=earns, doc="M$ per MWh")
+    m.zone_earning = series(m.EARNING, m.STEPS, values=earns, doc="M$ per MWh")
     m.cost_market_revenue__zone = cost_term(
         m.EARNING,
         rule=lambda m, z, y: (
@@ -109,12 +109,10 @@ def _corridor_settlement(m: pyo.ConcreteModel, d: Data) -> None:
     m.RENT = pyo.Set(dimen=2, initialize=rent)
     m.CORRIDOR_PURCHASES = pyo.Set(dimen=2, initialize=bought)
     index = [*rent, *bought]
-    forward = {(c, y, t): d.corridor_margin(rows[c], y, t) / MILLION for c, y in index for t in d.steps}
-    backward = {(c, y, t): d.corridor_margin(rows[c], y, t, reverse=True) / MILLION for c, y in index for t in d.steps}
-    m.forward_margin = pyo.Param(list(dict.fromkeys(index)), m.STEPS, initialize=forward, doc="earned per MWh sent, M$")
-    m.backward_margin = pyo.Param(
-        list(dict.fromkeys(index)), m.STEPS, initialize=backward, doc="earned per MWh sent, M$"
-    )
+    forward = {(c, y): d.corridor_margin(rows[c], y) / MILLION for c, y in index}
+    backward = {(c, y): d.corridor_margin(rows[c], y, reverse=True) / MILLION for c, y in index}
+    m.forward_margin = series(list(forward), m.STEPS, values=forward, doc="earned per MWh sent, M$")
+    m.backward_margin = series(list(backward), m.STEPS, values=backward, doc="earned per MWh sent, M$")
 
     def earned(m: pyo.ConcreteModel, c: str, y: int) -> object:
         return sum(
@@ -154,10 +152,10 @@ def _price_rise(m: pyo.ConcreteModel, d: Data) -> None:
     m.payment_slope = pyo.Param(
         flat, initialize={(z, j): curves[z].slopes[1][j] / MILLION for z, j in flat}, doc="M$/h per MW"
     )
-    m.rise_part = pyo.Var(
+    m.rise_part = hourly(
         m.RISE_PARTS,
         m.STEPS,
-        bounds=lambda m, z, y, j, t: (0, curves[z].widths[j]),
+        bounds=lambda m, z, y, j: (0, curves[z].widths[j]),
         doc="net purchase in the segment, MW",
     )
     m.net_purchase_in_segments = constrain(
@@ -168,7 +166,7 @@ def _price_rise(m: pyo.ConcreteModel, d: Data) -> None:
     ordered = [(z, y, j) for z, y, j in m.RISE_PARTS if not curves[z].convex and j + 1 in segments[z]]
     m.RISE_ORDERED = pyo.Set(dimen=3, initialize=ordered)
     m.next_rise_segment = pyo.Param(sorted({j for _, _, j in ordered}), initialize={j: j + 1 for _, _, j in ordered})
-    m.rise_full = pyo.Var(m.RISE_ORDERED, m.STEPS, domain=pyo.Binary, doc="is the segment full")
+    m.rise_full = hourly(m.RISE_ORDERED, m.STEPS, domain=pyo.Binary, doc="is the segment full")
     m.rise_segment_full_before_next = constrain(
         m.RISE_ORDERED,
         m.STEPS,

@@ -5,24 +5,24 @@ The cost terms of the model are compiled together as the rows of ``cost_rows``; 
 
 from __future__ import annotations
 
-import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyomo.environ as pyo
-from pyomo.common.errors import InfeasibleConstraintException
-from pyomo.repn.plugins.standard_form import LinearStandardFormCompiler
 from scipy import sparse
+
+from optimizer.model.form import Contradiction
+from optimizer.model.row_by_row import row_by_row
+from optimizer.model.templates import expand, is_template
+
+__all__ = ["Contradiction", "Matrix", "ScalingError", "compile_matrix"]
 
 #: Cost terms that are present values as they stand; all others are yearly and discounted here.
 CAPITAL_COSTS = frozenset(
     {"own_capital", "tax_effects", "salvage", "contribution", "contribution_gross_up", "site_opening"}
 )
-
-
-class Contradiction(ValueError):
-    """A limit that no value of any variable can meet."""
 
 
 class ScalingError(ValueError):
@@ -40,7 +40,7 @@ class Matrix:
     a: sparse.csc_array
     row_lower: np.ndarray
     row_upper: np.ndarray
-    row_names: list[tuple[str, Any]]
+    row_names: Sequence[tuple[str, Any]]
     cost_rows: sparse.csr_array
     cost_offset: np.ndarray
     cost_keys: list[tuple[str, str, int]]
@@ -48,7 +48,7 @@ class Matrix:
     upper: np.ndarray
     integer: np.ndarray
     names: dict[str, np.ndarray]
-    keys: dict[str, list[tuple[Any, ...]]]
+    keys: dict[str, Sequence[tuple[Any, ...]]]
 
     @property
     def objective(self) -> np.ndarray:
@@ -96,55 +96,32 @@ def compile_matrix(model: pyo.ConcreteModel) -> Matrix:
     ScalingError
         If a coefficient is not finite or the range of coefficients is beyond what HiGHS solves reliably.
     """
-    logging.getLogger("pyomo").setLevel(logging.ERROR)  # a deprecation note inside Pyomo's own compiler
-    try:
-        form = LinearStandardFormCompiler().write(model, mixed_form=True)
-    except InfeasibleConstraintException as error:
-        raise Contradiction(str(error)) from None
-    rhs = np.asarray(form.rhs, float)
-    kind = np.fromiter((row.bound_type for row in form.rows), np.int8, len(form.rows))
-    names, keys = _columns(form.columns)
-    cost_keys = [_cost_key(term) for term in form.objectives]
+    form = expand(model) if is_template(model) else row_by_row(model)
+    cost_keys = [_cost_key(*name) for name in form.cost_names]
     discount = np.array([1.0 if name in CAPITAL_COSTS else model.data.discount[year] for name, _, year in cost_keys])
-    a = sparse.csc_array(form.A)
-    _refuse_not_finite(a.data, form.c.data, np.asarray(form.c_offset, float))
-    a.data[np.abs(a.data) < NEGLIGIBLE] = 0.0
-    a.eliminate_zeros()
+    _refuse_not_finite(form.a.data, form.costs.data, form.cost_offset)
+    form.a.data[np.abs(form.a.data) < NEGLIGIBLE] = 0.0
+    form.a.eliminate_zeros()
     matrix = Matrix(
-        a=a,
-        row_lower=np.where(kind == 1, -np.inf, rhs),
-        row_upper=np.where(kind == -1, np.inf, rhs),
-        row_names=[(row.constraint.parent_component().name, row.constraint.index()) for row in form.rows],
-        cost_rows=sparse.csr_array(sparse.diags_array(discount) @ form.c),
-        cost_offset=np.asarray(form.c_offset, float) * discount,
+        a=form.a,
+        row_lower=form.row_lower,
+        row_upper=form.row_upper,
+        row_names=form.row_names,
+        cost_rows=sparse.csr_array(sparse.diags_array(discount) @ form.costs),
+        cost_offset=form.cost_offset * discount,
         cost_keys=cost_keys,
-        lower=np.array([-np.inf if v.lb is None else v.lb for v in form.columns], float),
-        upper=np.array([np.inf if v.ub is None else v.ub for v in form.columns], float),
-        integer=np.array([v.is_integer() or v.is_binary() for v in form.columns], bool),
-        names=names,
-        keys=keys,
+        lower=form.lower,
+        upper=form.upper,
+        integer=form.integer,
+        names=form.names,
+        keys=form.keys,
     )
     _refuse_wide_range(matrix)
     return matrix
 
 
-def _columns(columns: list[Any]) -> tuple[dict[str, np.ndarray], dict[str, list[tuple[Any, ...]]]]:
-    positions: dict[int, list[int]] = {}
-    keys: dict[int, list[tuple[Any, ...]]] = {}
-    components: dict[int, Any] = {}
-    for position, column in enumerate(columns):
-        component = column.parent_component()
-        components[id(component)] = component
-        positions.setdefault(id(component), []).append(position)
-        index = column.index()
-        keys.setdefault(id(component), []).append(index if isinstance(index, tuple) else (index,))
-    named = {i: component.name for i, component in components.items()}
-    return {named[i]: np.array(p) for i, p in positions.items()}, {named[i]: k for i, k in keys.items()}
-
-
-def _cost_key(term: Any) -> tuple[str, str, int]:
-    place, year = term.index()
-    return term.parent_component().name.removeprefix("cost_").split("__")[0], place, year
+def _cost_key(name: str, index: tuple[str, int]) -> tuple[str, str, int]:
+    return name.removeprefix("cost_").split("__")[0], *index
 
 
 #: HiGHS takes smaller coefficients for zero: they are noise of the input's arithmetic (the sine of pi, say).

@@ -24,7 +24,7 @@ from typing import Any
 import pyomo.environ as pyo
 
 from optimizer.model.data import Data
-from optimizer.model.sparse import constrain, group
+from optimizer.model.sparse import constrain, group, hourly, series
 
 
 def add(m: pyo.ConcreteModel, d: Data) -> None:
@@ -55,11 +55,11 @@ def _poi(m: pyo.ConcreteModel, d: Data) -> None:
             m.poi_mw[s, y] == m.existing_poi_mw[s] + sum(m.capacity_mw[r, v] for r, v in m.POI_UPGRADES[s, y])
         ),
     )
-    m.import_mw = pyo.Var(
-        m.GRID_SITE_YEARS, m.STEPS, bounds=lambda m, s, y, t: (0, d.most_poi_mw(s, y)), doc="drawn through the POI, MW"
+    m.import_mw = hourly(
+        m.GRID_SITE_YEARS, m.STEPS, bounds=lambda m, s, y: (0, d.most_poi_mw(s, y)), doc="drawn through the POI, MW"
     )
-    m.export_mw = pyo.Var(
-        m.EXPORTING, m.STEPS, bounds=lambda m, s, y, t: (0, d.most_poi_mw(s, y)), doc="sent through the POI, MW"
+    m.export_mw = hourly(
+        m.EXPORTING, m.STEPS, bounds=lambda m, s, y: (0, d.most_poi_mw(s, y)), doc="sent through the POI, MW"
     )
     upgradable = [i for i in grid if wires.get(i)]
     m.UPGRADABLE = pyo.Set(dimen=2, initialize=upgradable)
@@ -110,8 +110,8 @@ def _corridors(m: pyo.ConcreteModel, d: Data) -> None:
     m.CIRCUITS = pyo.Set(m.CORRIDOR_YEARS, dimen=2, initialize={i: circuits.get(i, []) for i in usable})
     m.existing_corridor_mw = pyo.Param(list(corridors), initialize={c: row.existing_mw for c, row in corridors.items()})
     m.arrives = pyo.Param(list(corridors), initialize={c: 1 - row.loss_share for c, row in corridors.items()})
-    m.forward = pyo.Var(m.CORRIDOR_YEARS, m.STEPS, bounds=(0, None), doc="sent from from_zone to to_zone, MW")
-    m.backward = pyo.Var(m.CORRIDOR_YEARS, m.STEPS, bounds=(0, None), doc="sent from to_zone to from_zone, MW")
+    m.forward = hourly(m.CORRIDOR_YEARS, m.STEPS, bounds=(0, None), doc="sent from from_zone to to_zone, MW")
+    m.backward = hourly(m.CORRIDOR_YEARS, m.STEPS, bounds=(0, None), doc="sent from to_zone to from_zone, MW")
     m.forward_within_corridor = constrain(
         m.CORRIDOR_YEARS,
         m.STEPS,
@@ -151,7 +151,7 @@ def _zones(m: pyo.ConcreteModel, d: Data) -> None:
     m.ZONE_SITES, m.ZONE_EXPORTS = members(sites), members(exporting)
     m.ZONE_GENERATORS, m.ZONE_STORES = members(generators), members(stores)
     m.ZONE_LEAVING, m.ZONE_ARRIVING = members(leaving), members(arriving)
-    m.net_mw = pyo.Var(m.NET_ZONES, m.STEPS, bounds=lambda m, z, y, t: d.net_purchase_bounds(z), doc="net purchase, MW")
+    m.net_mw = hourly(m.NET_ZONES, m.STEPS, bounds=lambda m, z, y: d.net_purchase_bounds(z), doc="net purchase, MW")
     m.zone_net_purchase = constrain(
         m.NET_ZONES,
         m.STEPS,
@@ -175,13 +175,11 @@ def _stack(m: pyo.ConcreteModel, d: Data) -> None:
     m.STACK_ZONES = pyo.Set(dimen=2, initialize=stacks)
     m.BLOCKS = pyo.Set(dimen=3, initialize=[(z, b, y) for z, y in stacks for b in names[z]])
     m.ZONE_BLOCKS = pyo.Set(m.STACK_ZONES, initialize={(z, y): names[z] for z, y in stacks})
-    m.local_load = pyo.Param(
-        m.STACK_ZONES, m.STEPS, initialize={(z, y, t): float(load[z, y][t]) for z, y in stacks for t in d.steps}
-    )
-    m.supply = pyo.Var(
+    m.local_load = series(m.STACK_ZONES, m.STEPS, values=load)
+    m.supply = hourly(
         m.BLOCKS,
         m.STEPS,
-        bounds=lambda m, z, b, y, t: (0, blocks[z, b].capacity_mw),
+        bounds=lambda m, z, b, y: (0, blocks[z, b].capacity_mw),
         doc="output of a supply block, MW",
     )
     m.stack_balance = constrain(

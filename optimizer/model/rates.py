@@ -20,10 +20,11 @@ economic where the constraint is slack).
 
 from __future__ import annotations
 
+import numpy as np
 import pyomo.environ as pyo
 
 from optimizer.model.data import MILLION, Data
-from optimizer.model.sparse import constrain, cost_term, group
+from optimizer.model.sparse import constrain, cost_term, group, series
 from optimizer.schema import POOLS
 
 
@@ -61,12 +62,11 @@ def _parts(m: pyo.ConcreteModel, d: Data) -> None:
     )
 
 
-def exposed_load(d: Data, utility: str, customer_class: str, year: int) -> dict[int, float]:
+def exposed_load(d: Data, utility: str, customer_class: str, year: int) -> np.ndarray:
     """Load of a class that pays the market price, by step, MW."""
     row = next(c for c in d.instance.customer_classes if (c.utility, c.customer_class) == (utility, customer_class))
     share = (1 - row.hedged_share) * row.local_load_share
-    load = d.local_load(d.utilities[utility].zone, year)
-    return {t: share * float(load[t]) for t in d.steps}
+    return share * d.local_load(d.utilities[utility].zone, year)
 
 
 def _pledge(m: pyo.ConcreteModel, d: Data) -> None:
@@ -101,7 +101,7 @@ def _pledge(m: pyo.ConcreteModel, d: Data) -> None:
     exposed = [(u, c, y) for u, c, y in index if m.RISES_OF[u, y] and classes[u, c].hedged_share < 1]
     load = {i: exposed_load(d, *i) for i in exposed}
     m.EXPOSED = pyo.Set(dimen=3, initialize=exposed)
-    m.exposed_load = pyo.Param(m.EXPOSED, m.STEPS, initialize={(*i, t): load[i][t] for i in exposed for t in d.steps})
+    m.exposed_load = series(m.EXPOSED, m.STEPS, values=load)
     m.EXPOSED_RISES = pyo.Set(
         m.CLASS_YEARS,
         dimen=3,
@@ -161,7 +161,7 @@ def _tie_break(m: pyo.ConcreteModel, d: Data) -> None:
         for u in d.utilities
     }
     m.RISES = pyo.Set(dimen=2, initialize=list(load))
-    m.all_exposed_load = pyo.Param(m.RISES, m.STEPS, initialize={(*i, t): load[i][t] for i in load for t in d.steps})
+    m.all_exposed_load = series(m.RISES, m.STEPS, values=load)
     m.all_exposed_capacity = pyo.Param(list(d.utilities), initialize=capacity)
     m.cost_tie_break = cost_term(
         m.UTILITY_YEARS,
@@ -185,10 +185,6 @@ def _tie_break(m: pyo.ConcreteModel, d: Data) -> None:
     )
 
 
-def _all_exposed_load(d: Data, utility: str, year: int) -> dict[int, float]:
-    total = dict.fromkeys(d.steps, 0.0)
-    for row in d.instance.customer_classes:
-        if row.utility == utility:
-            for t, mw in exposed_load(d, utility, row.customer_class, year).items():
-                total[t] += mw
-    return total
+def _all_exposed_load(d: Data, utility: str, year: int) -> np.ndarray:
+    classes = [row.customer_class for row in d.instance.customer_classes if row.utility == utility]
+    return sum((exposed_load(d, utility, name, year) for name in classes), np.zeros(len(d.steps)))

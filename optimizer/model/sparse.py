@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
-from typing import TypeVar
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from inspect import isfunction
+from typing import Any, TypeVar
 
+import numpy as np
 import pyomo.environ as pyo
 
 K = TypeVar("K", bound=Hashable)
@@ -21,6 +23,39 @@ def group(rows: Iterable[V], key: Callable[[V], K]) -> dict[K, list[V]]:
     for row in rows:
         groups.setdefault(key(row), []).append(row)
     return groups
+
+
+def hourly(*index: Any, bounds: Any = (None, None), domain: Any = pyo.Reals, doc: str = "") -> pyo.Var:
+    """A variable over steps, its last index.
+
+    Members are made when something asks for one, and templates do not.
+
+    Parameters
+    ----------
+    bounds, domain
+        Of all steps alike: a pair and a domain, or functions of the model and the index without the step.
+    """
+    variable = pyo.Var(*index, bounds=_whatever_step(bounds), domain=_whatever_step(domain), dense=False, doc=doc)
+    variable.is_hourly = True
+    return variable
+
+
+def _whatever_step(rule: Any) -> Any:
+    return (lambda m, *key: rule(m, *key[:-1])) if isfunction(rule) else rule
+
+
+def series(*index: Any, values: Mapping[Any, np.ndarray], doc: str = "") -> pyo.Param:
+    """A parameter over steps, its last index.
+
+    Parameters
+    ----------
+    values
+        Index without the step -> array over steps; kept as it is, not one entry per figure.
+    """
+    arrays = {key if isinstance(key, tuple) else (key,): array for key, array in values.items()}
+    parameter = pyo.Param(*index, default=lambda m, *key: float(arrays[key[:-1]][key[-1]]), doc=doc)
+    parameter.series = arrays
+    return parameter
 
 
 def constrain(*index: pyo.Set, rule: Callable[..., object], doc: str = "") -> pyo.Constraint:

@@ -23,7 +23,7 @@ from __future__ import annotations
 import pyomo.environ as pyo
 
 from optimizer.model.data import Data
-from optimizer.model.sparse import constrain, cost_term
+from optimizer.model.sparse import constrain, cost_term, hourly, series
 
 
 def add(m: pyo.ConcreteModel, d: Data) -> None:
@@ -34,33 +34,21 @@ def add(m: pyo.ConcreteModel, d: Data) -> None:
     m.RUNNING_STORES = pyo.Set(dimen=2, initialize=running)
     m.CYCLIC_STORES = pyo.Set(dimen=2, initialize=[i for i in running if i not in set(linked)])
     m.LINKED_STORES = pyo.Set(dimen=2, initialize=linked)
-    m.charge = pyo.Var(m.RUNNING_STORES, m.STEPS, bounds=(0, None), doc="charging, MW")
-    m.discharge = pyo.Var(m.RUNNING_STORES, m.STEPS, bounds=(0, None), doc="discharging, MW")
-    m.state = pyo.Var(
+    m.charge = hourly(m.RUNNING_STORES, m.STEPS, bounds=(0, None), doc="charging, MW")
+    m.discharge = hourly(m.RUNNING_STORES, m.STEPS, bounds=(0, None), doc="discharging, MW")
+    m.state = hourly(
         m.RUNNING_STORES,
         m.STEPS,
-        bounds=lambda m, r, y, t: (None if stores[r].storage_linking == "calendar" else 0, None),
+        bounds=lambda m, r, y: (None if stores[r].storage_linking == "calendar" else 0, None),
         doc="stored at the start of the step, MWh",
     )
     names = list(stores)
     m.storage_available = pyo.Param(names, initialize={n: 1 - x.forced_outage_rate for n, x in stores.items()})
-    m.kept = pyo.Param(
-        names,
-        m.STEPS,
-        initialize={
-            (n, t): (1 - x.self_discharge_per_hour) ** d.step_hours[t] for n, x in stores.items() for t in d.steps
-        },
-    )
-    m.stored_per_mw = pyo.Param(
-        names,
-        m.STEPS,
-        initialize={(n, t): x.charge_efficiency * d.step_hours[t] for n, x in stores.items() for t in d.steps},
-    )
-    m.drawn_per_mw = pyo.Param(
-        names,
-        m.STEPS,
-        initialize={(n, t): d.step_hours[t] / x.discharge_efficiency for n, x in stores.items() for t in d.steps},
-    )
+    hours = d.grid.steps["duration_hours"].to_numpy(float)
+    kept = {n: (1 - x.self_discharge_per_hour) ** hours for n, x in stores.items()}
+    m.kept = series(names, m.STEPS, values=kept)
+    m.stored_per_mw = series(names, m.STEPS, values={n: x.charge_efficiency * hours for n, x in stores.items()})
+    m.drawn_per_mw = series(names, m.STEPS, values={n: hours / x.discharge_efficiency for n, x in stores.items()})
     m.storage_within_power = constrain(
         m.RUNNING_STORES,
         m.STEPS,

@@ -24,11 +24,12 @@ Cost: tariff_bills.
 
 from __future__ import annotations
 
+import numpy as np
 import pyomo.environ as pyo
 
 from optimizer import finance
 from optimizer.model.data import MILLION, Data
-from optimizer.model.sparse import constrain, cost_term
+from optimizer.model.sparse import constrain, cost_term, hourly, series
 
 
 def add(m: pyo.ConcreteModel, d: Data) -> None:
@@ -121,7 +122,7 @@ def _exact_billing(m: pyo.ConcreteModel, d: Data) -> None:
     m.PERIODS_OF_MONTH = pyo.Set(
         m.BILLING_MONTHS, initialize={b: [p for q, p in m.MONTH_PERIODS if q == b] for b in m.BILLING_MONTHS}
     )
-    m.peak_at = pyo.Var(m.EXACT, m.STEPS, domain=pyo.Binary, doc="is the period's peak in this step")
+    m.peak_at = hourly(m.EXACT, m.STEPS, domain=pyo.Binary, doc="is the period's peak in this step")
     m.annual_at = pyo.Var(
         m.EXACT_RATCHETED, m.BILLED_PERIODS, domain=pyo.Binary, doc="is the annual peak in this period"
     )
@@ -197,11 +198,8 @@ def _charges(m: pyo.ConcreteModel, d: Data) -> None:
         initialize={(s, y): charge(d, s, y, "demand_usd_per_kw_month") * 1000 / MILLION for s, y in billed},
         doc="M$ per MW-month",
     )
-    m.energy_rate = pyo.Param(
-        m.BILLED,
-        m.STEPS,
-        initialize={(s, y, t): energy_rate(d, s, y, t) / MILLION for s, y in billed for t in d.steps},
-        doc="M$ per MWh",
+    m.energy_rate = series(
+        m.BILLED, m.STEPS, values={i: energy_rate(d, *i) / MILLION for i in billed}, doc="M$ per MWh"
     )
     m.fixed_charge = pyo.Param(
         m.BILLED, initialize={(s, y): 12 * charge(d, s, y, "fixed_usd_per_month") / MILLION for s, y in billed}
@@ -226,10 +224,10 @@ def _charges(m: pyo.ConcreteModel, d: Data) -> None:
     )
 
 
-def energy_rate(d: Data, site: str, year: int, step: int) -> float:
-    """Energy charge per MWh imported in a step, with the market price passed through where the tariff says so, US$."""
-    rate = charge(d, site, year, "energy_usd_per_mwh")
+def energy_rate(d: Data, site: str, year: int) -> np.ndarray:
+    """Energy charge per MWh imported, by step, with the market price passed through where the tariff says so, US$."""
+    rate = np.full(len(d.steps), charge(d, site, year, "energy_usd_per_mwh"))
     zone, tariff = d.sites[site].zone, d.tariff_of(site)
     if d.buys_at_market(d.sites[site]) or d.zones[zone].supply != "price":
         return rate
-    return rate + tariff.market_energy_share * d.prices[zone, year, step]
+    return rate + tariff.market_energy_share * d.prices[zone, year]

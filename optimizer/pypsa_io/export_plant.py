@@ -142,7 +142,7 @@ def _ramps(draft: Draft, resource: Resource) -> dict[str, float]:
 def _storage(draft: Draft, resource: Resource) -> dict[str, Any]:
     technology = resource.technology
     available = 1 - technology.forced_outage_rate
-    if any(price < 0 for price in draft.data.prices.values()):
+    if any((price < 0).any() for price in draft.data.prices.values()):
         why = "charging and discharging share the power here; PyPSA can do both, which pays at negative prices"
         draft.lose("technologies", technology.technology, "", "", why)
     return {

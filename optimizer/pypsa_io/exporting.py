@@ -91,7 +91,7 @@ def _add_zone(draft: Draft, zone: Zone) -> None:
 def _add_market(draft: Draft, zone: Zone) -> None:
     """Buying and selling at the price; two generators where one way is unlimited or shut."""
     d = draft.data
-    price = np.array([[d.prices[zone.zone, year, step] for step in d.steps] for year in d.years])
+    price = np.array([d.prices[zone.zone, year] for year in d.years])
     carrier = f"market {zone.zone}"
     draft.add_carrier(carrier, co2_t_per_mwh=zone.grid_co2_t_per_mwh)
     common = {"bus": zone.zone, "carrier": carrier, "marginal_cost": draft.series(price)}

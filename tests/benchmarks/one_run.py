@@ -1,10 +1,16 @@
-"""One run of one side in a process of its own: ``one_run.py SIDE CAMPUSES HOURS``; prints JSON with seconds and memory.
+"""One run of one side in a process of its own: ``one_run.py SIDE CASE [--until solve]``; prints JSON.
 
-Sides: ``ours`` (method chosen by size), ``monolithic``, ``benders``, ``pypsa``. One thread each.
+Sides: ``ours`` (method chosen by size), ``monolithic``, ``benders``, ``pypsa``. Cases: a folder with an instance, or an
+instance and a resolution as ``FOLDER:RESOLUTION``. One thread each, the same gap. Imports come before the clock.
+
+Stages, in seconds: read; build (ours: Pyomo; theirs: PyPSA network and linopy model); hand-off (until the first
+``Highs.run()``); solve (inside ``Highs.run()``); between (from the first to the last of them, less what is inside);
+results (after the last, with our check of the plan).
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import resource
 import sys
@@ -12,50 +18,129 @@ import time
 from pathlib import Path
 from typing import Any
 
+import highspy
+
 sys.path.insert(0, str(Path(__file__).parents[1]))
 GAP = 0.005
 #: A side that needs longer has not solved the problem.
 TIME_LIMIT = 1800.0
 
 
-def ours(campuses: int, hours: int, method: Any) -> dict[str, object]:
-    from benchmarks.cases import campuses as case
+class HandedOff(Exception):
+    """The solver would start now, and the run was to end here."""
 
-    instance = case(campuses, hours)
-    started = time.perf_counter()
+
+class Clock:
+    """When each stage ended, and what was spent inside the solver."""
+
+    def __init__(self, until_solve: bool) -> None:
+        self.marks = {"start": time.perf_counter()}
+        self.inside = 0.0
+        self.until_solve = until_solve
+        self._run = highspy.Highs.run
+        highspy.Highs.run = lambda solver: self._timed(solver)
+
+    def mark(self, name: str) -> None:
+        self.marks[name] = time.perf_counter()
+
+    def _timed(self, solver: highspy.Highs) -> Any:
+        started = time.perf_counter()
+        self.marks.setdefault("first run", started)
+        if self.until_solve:
+            raise HandedOff
+        try:
+            return self._run(solver)
+        finally:
+            self.mark("last run")
+            self.inside += self.marks["last run"] - started
+
+    def stages(self) -> dict[str, float]:
+        at = self.marks
+        before = {"read": at["read"] - at["start"], "build": at["build"] - at["read"]}
+        before["hand-off"] = at["first run"] - at["build"]
+        if self.until_solve:
+            return before
+        between = at["last run"] - at["first run"] - self.inside
+        after = {"solve": self.inside, "between": between, "results": at["end"] - at["last run"]}
+        return before | after | {"total": at["end"] - at["start"]}
+
+
+def read(case: str) -> Any:
+    from optimizer import apply_overrides, read_instance
+
+    folder, _, resolution = case.partition(":")
+    instance = read_instance(folder)
+    return apply_overrides(instance, [f"options.resolution={resolution}"]) if resolution else instance
+
+
+def ours(case: str, clock: Clock, method: Any, limit: float) -> dict[str, Any]:
     from optimizer import solve
 
-    plan = solve(instance, gap=GAP, threads=1, time_limit=TIME_LIMIT, method=method)
-    seconds = time.perf_counter() - started
-    solver = plan.manifest["seconds"]["solve"]
+    clock.mark("start")
+    instance = read(case)
+    clock.mark("read")
+
+    def seen(event: dict[str, Any]) -> None:
+        if event.get("stage") == "hand-off":
+            clock.mark("build")
+
+    plan = solve(instance, gap=GAP, threads=1, time_limit=limit, method=method, progress=seen)
+    clock.mark("end")
+    manifest = plan.manifest
     return {
-        "seconds": seconds, "solver": solver, "around": seconds - solver, "objective": plan.objective_usd,
-        "bound": plan.bound_usd, "columns": plan.manifest["columns"], "rows": plan.manifest["rows"],
-        "method": plan.manifest["method"],
+        "objective": plan.objective_usd, "bound": plan.bound_usd, "columns": manifest["columns"],
+        "rows": manifest["rows"], "method": manifest["method"], "status": plan.status,
     }  # fmt: skip
 
 
-def pypsa(campuses: int, hours: int) -> dict[str, object]:
-    from benchmarks.cases import campuses as case
-
-    instance = case(campuses, hours)
-    started = time.perf_counter()
+def pypsa(case: str, clock: Clock, limit: float) -> dict[str, Any]:
+    import linopy
     from equivalence.pypsa_model import Problem
 
+    clock.mark("start")
+    instance = read(case)
+    clock.mark("read")
+    solve_model = linopy.Model.solve
+
+    def solve(model: linopy.Model, **options: Any) -> Any:
+        clock.mark("build")
+        return solve_model(model, **options)
+
+    linopy.Model.solve = solve
     problem = Problem(instance)
-    objective = problem.solve(GAP, threads=1, time_limit=TIME_LIMIT)
-    seconds = time.perf_counter() - started
-    solver = float(problem.model.solver_model.getRunTime())
+    clock.mark("network")
+    objective = problem.solve(GAP, threads=1, time_limit=limit)
+    clock.mark("end")
     bound = float(problem.model.solver_model.getInfo().mip_dual_bound) + problem.constant
     return {
-        "seconds": seconds, "solver": solver, "around": seconds - solver, "objective": objective, "bound": bound,
-        "columns": int(problem.model.nvars), "rows": int(problem.model.ncons), "method": "monolithic",
+        "objective": objective, "bound": bound, "columns": int(problem.model.nvars),
+        "rows": int(problem.model.ncons), "method": "monolithic", "status": "",
     }  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("side")
+    parser.add_argument("case")
+    parser.add_argument("--until", choices=["solve", "end"], default="end")
+    parser.add_argument("--limit", type=float, default=TIME_LIMIT)
+    given = parser.parse_args()
+    import optimizer  # noqa: F401  # not timed
+
+    clock, found = Clock(given.until == "solve"), {}
+    try:
+        if given.side == "pypsa":
+            found = pypsa(given.case, clock, given.limit)
+        else:
+            found = ours(given.case, clock, "auto" if given.side == "ours" else given.side, given.limit)
+    except HandedOff:
+        pass
+    if "network" in clock.marks:
+        found["network"] = clock.marks["network"] - clock.marks["read"]
+    found |= clock.stages()
+    found["memory_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":
-    side, sites, length = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-    method = "auto" if side == "ours" else side
-    found = pypsa(sites, length) if side == "pypsa" else ours(sites, length, method)
-    found["memory_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps(found))
+    main()

@@ -1,47 +1,44 @@
-"""The same planning problem in two ways, side by side: ``side_by_side.py ONE OTHER [PAIRS [CAMPUSES HOURS]...]``.
+"""The same planning problem here and through PyPSA, linopy and HiGHS: seconds by stage, peak memory, ratios.
 
-Runs take turns, each in a process of its own with one solver thread and the same gap. No cost of one side may lie below
-the bound that the other has proven. Medians and their ratios are printed; nothing is tested.
+No cost of one side may lie below the bound that the other has proven.
 """
 
 from __future__ import annotations
 
-import json
-import statistics
-import subprocess
-import sys
-from pathlib import Path
-
-FIGURES = {"seconds": "total, s", "solver": "solver, s", "around": "around it, s", "memory_mb": "memory, MB"}
-#: Campuses and hours: about 50,000 and 250,000 columns here.
-SIZES = (2, 800, 8, 1000)
+from benchmarks.pairs import STAGES, Run, instance_folder, median, run, spread, table
 
 
-def run(side: str, campuses: int, hours: int) -> dict[str, float]:
-    command = [sys.executable, str(Path(__file__).parent / "one_run.py"), side, str(campuses), str(hours)]
-    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    return json.loads(output.strip().splitlines()[-1])
-
-
-def agree(one: dict[str, float], other: dict[str, float]) -> bool:
+def agree(one: Run, other: Run) -> bool:
     slack = 1e-6 * abs(one["objective"])
-    return one["bound"] <= other["objective"] + slack and other["bound"] <= one["objective"] + slack
+    return bool(one["bound"] <= other["objective"] + slack and other["bound"] <= one["objective"] + slack)
 
 
-def main(one: str = "ours", other: str = "pypsa", pairs: str = "5", *sizes: str) -> None:
-    numbers = list(map(int, sizes)) or list(SIZES)
-    print(f"{'campuses':>8} {'hours':>6} {'figure':>14} {one:>12} {other:>12} {'ratio':>7}   medians of {pairs} pairs")
-    for campuses, hours in zip(numbers[::2], numbers[1::2], strict=True):
-        found = [(run(one, campuses, hours), run(other, campuses, hours)) for _ in range(int(pairs))]
-        for mine, theirs in found:
+def main(
+    sizes: list[tuple[int, int]], pairs: int, one: str = "monolithic", other: str = "pypsa", limit: float = 1800
+) -> list[str]:
+    """Lines of the section; ``sizes`` are campuses and hours."""
+    lines = []
+    for count, hours in sizes:
+        with instance_folder(count, hours) as case:
+            options = ("--limit", str(limit))
+            found = [(run(one, case, *options), run(other, case, *options)) for _ in range(pairs)]
+        whole = [(mine, theirs) for mine, theirs in found if mine and theirs]
+        lines += ["", f"{count} campuses of {hours} hours, {one} against {other}: {len(whole)} of {pairs} pairs", ""]
+        if not whole:
+            lines.append("A side did not finish.")
+            continue
+        for mine, theirs in whole:
             assert agree(mine, theirs), (mine, theirs)
-        for name in ("columns", "rows"):
-            print(f"{campuses:>8} {hours:>6} {name:>14} {found[0][0][name]:>12,} {found[0][1][name]:>12,}")
-        for name, title in FIGURES.items():
-            mine, theirs = (statistics.median(pair[side][name] for pair in found) for side in (0, 1))
-            figures = f"{mine:>12.2f} {theirs:>12.2f} {mine / theirs:>7.2f}"
-            print(f"{campuses:>8} {hours:>6} {title:>14} {figures}", flush=True)
+        lines += _stages(whole, one, other)
+    return lines
 
 
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+def _stages(pairs: list[tuple[Run, Run]], one: str, other: str) -> list[str]:
+    mine, theirs = [a for a, _ in pairs], [b for _, b in pairs]
+    rows = [[name, f"{mine[0][name]:,}", f"{theirs[0][name]:,}", ""] for name in ("columns", "rows")]
+    rows.append(["method", mine[0]["method"], theirs[0]["method"], ""])
+    for name in STAGES:
+        ratios = [a[name] / b[name] for a, b in pairs if b[name] > 0.005]
+        figures = [f"{median(side, name):.2f}" for side in (mine, theirs)]
+        rows.append([name, *figures, spread(ratios) if ratios else ""])
+    return table(["seconds", one, other, "ratio"], rows)

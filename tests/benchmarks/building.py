@@ -1,0 +1,34 @@
+"""Build and hand-off, until HiGHS would start, against PyPSA's and linopy's for the same problem.
+
+The network is given apart: it is built component by component, which PyPSA does not need.
+"""
+
+from __future__ import annotations
+
+from benchmarks.pairs import Run, instance_folder, median, run, spread, table
+
+SIDES = ("monolithic", "pypsa")
+HEAD = ["campuses x hours", "pairs", "build", "hand-off", "network", "linopy model", "linopy hand-off"]
+
+
+def main(sizes: list[tuple[int, int]], pairs: int) -> list[str]:
+    """Lines of the section; ``sizes`` are campuses and hours."""
+    rows = []
+    for count, hours in sizes:
+        with instance_folder(count, hours) as case:
+            taken = [[run(side, case, "--until", "solve") for side in SIDES] for _ in range(pairs)]
+        rows.append([f"{count} x {hours}", *_figures([pair for pair in taken if all(pair)])])
+    return table([*HEAD, "ratio without network", "ratio of memory"], rows)
+
+
+def _figures(pairs: list[list[Run]]) -> list[str]:
+    if not pairs:
+        return ["0", *[""] * 7]
+    for _, theirs in pairs:
+        theirs["model"] = theirs["build"] - theirs["network"]
+    mine, theirs = [a for a, _ in pairs], [b for _, b in pairs]
+    seconds = [median(mine, name) for name in ("build", "hand-off")]
+    seconds += [median(theirs, name) for name in ("network", "model", "hand-off")]
+    whole = [(a["build"] + a["hand-off"]) / (b["model"] + b["hand-off"]) for a, b in pairs]
+    memory = [a["memory_mb"] / b["memory_mb"] for a, b in pairs]
+    return [str(len(pairs)), *(f"{value:.2f}" for value in seconds), spread(whole), spread(memory)]
