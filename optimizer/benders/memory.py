@@ -36,7 +36,7 @@ class Record:
 class Anchor:
     """A search that came to a plan: its blocks, the bases they ended at and their floors, its record, its decisions."""
 
-    keys: dict[str, list[tuple[Any, ...]]]
+    keys: dict[str, Sequence[tuple[Any, ...]]]
     blocks: tuple[Block, ...]
     bases: list[highspy.HighsBasis]
     floors: np.ndarray

@@ -110,7 +110,7 @@ class BuiltPart:
     def __init__(self, instance: Instance, part: Part, number: int) -> None:
         found = networks(instance)
         places = frozenset[Place]().union(*(found[network] for network in part.networks))
-        model = build(cut_down(instance, places), operated=part.years)
+        model = build(cut_down(instance, places), operated=part.years, portfolio=instance)
         matrix, hourly = compile_matrix(model), hourly_variables(model)
         self._step_count = len(model.data.steps)
         del model

@@ -17,7 +17,7 @@ The master is a matrix too: of the decisions, the shares and a column for the co
 from __future__ import annotations
 
 import itertools
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -187,7 +187,7 @@ def _master(
         a=sparse.csc_array(sparse.hstack([rows[height][:, columns], ones])),
         row_lower=matrix.row_lower[height],
         row_upper=matrix.row_upper[height],
-        row_names=[matrix.row_names[row] for row in height],
+        row_names=[matrix.row_names[row] for row in height.tolist()],
         cost_rows=sparse.csr_array(sparse.vstack([decided, costs])),
         cost_offset=np.append(matrix.cost_offset, 0.0),
         cost_keys=[*matrix.cost_keys, (OPERATING_COST, "", 0)],
@@ -199,9 +199,11 @@ def _master(
     )
 
 
-def _names_of(matrix: Matrix, position: np.ndarray) -> tuple[dict[str, np.ndarray], dict[str, list[tuple[Any, ...]]]]:
+def _names_of(
+    matrix: Matrix, position: np.ndarray
+) -> tuple[dict[str, np.ndarray], dict[str, Sequence[tuple[Any, ...]]]]:
     """Names and keys of the columns that have a position (-1: none), at those positions."""
-    names, keys = {}, {}
+    names, keys = dict[str, np.ndarray](), dict[str, Sequence[tuple[Any, ...]]]()
     for name, columns in matrix.names.items():
         kept = position[columns] >= 0
         if kept.any():

@@ -57,7 +57,13 @@ CONCERNS = (
 )
 
 
-def build(instance: Instance, *, templates: bool = True, operated: tuple[int, ...] | None = None) -> pyo.ConcreteModel:
+def build(
+    instance: Instance,
+    *,
+    templates: bool = True,
+    operated: tuple[int, ...] | None = None,
+    portfolio: Instance | None = None,
+) -> pyo.ConcreteModel:
     """Build the MILP of an instance at its chosen resolution.
 
     Parameters
@@ -68,13 +74,15 @@ def build(instance: Instance, *, templates: bool = True, operated: tuple[int, ..
         Let Pyomo turn rules into templates (fast); False builds every row as an expression.
     operated
         Planning years whose operation is modelled; None for all. Investments are modelled in all of them.
+    portfolio
+        The instance that this one was cut from; None if it is the whole.
 
     Returns
     -------
     ConcreteModel with the concerns' components and ``data``, the instance on its time grid.
     """
     model = pyo.ConcreteModel(name=instance.manifest.name)
-    model.data = Data.of(instance, operated)
+    model.data = Data.of(instance, operated, portfolio)
     with _templates(templates), _no_garbage_collection():
         for concern in CONCERNS:
             concern.add(model, model.data)

@@ -99,7 +99,9 @@ def _opening(m: pyo.ConcreteModel, d: Data) -> None:
 def needed_of_optional_sites(d: Data, year: int) -> float:
     """Demand of a year that required sites at their ceilings and the most unmet demand leave to optional sites, MW."""
     demand = next(row.it_mw for row in d.instance.compute_demand if row.year == year)
-    required = sum(row.ceiling_mw for (s, y), row in d.active_site_years.items() if y == year and d.sites[s].required)
+    required_sites = {row.site for row in d.portfolio.sites if row.required}
+    rows = d.portfolio.site_years
+    required = sum(row.ceiling_mw for row in rows if row.year == year and row.site in required_sites)
     return (1 - d.instance.manifest.compute.max_unmet_share) * demand - required
 
 

@@ -95,12 +95,21 @@ class Data:
     instance: Instance
     grid: TimeGrid
     operated: tuple[int, ...]
+    portfolio: Instance
 
     @staticmethod
-    def of(instance: Instance, operated: tuple[int, ...] | None = None) -> Data:
-        """Data of an instance; ``operated``: the planning years whose operation is modelled (None: all)."""
+    def of(instance: Instance, operated: tuple[int, ...] | None = None, portfolio: Instance | None = None) -> Data:
+        """Data of an instance.
+
+        Parameters
+        ----------
+        operated
+            Planning years whose operation is modelled; None for all.
+        portfolio
+            The instance of which this one is a part; None if it is the whole.
+        """
         grid = time_grid(instance)
-        return Data(instance, grid, grid.years if operated is None else operated)
+        return Data(instance, grid, grid.years if operated is None else operated, portfolio or instance)
 
     # -- time ---------------------------------------------------------------------------------------------
     @property
