@@ -1,0 +1,158 @@
+"""Parts of an instance: together they are the whole, and solved one by one or on a cluster they give its optimum."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from small_instance import small_instance_folder
+from toy import plant, toy
+
+from optimizer import apply_overrides, read_instance, solve
+from optimizer.benders import parts as parts_module
+from optimizer.benders.join import JoinError, join
+from optimizer.cluster import cluster
+from optimizer.instance import Instance
+from optimizer.model.build import build
+from optimizer.model.data import Data
+from optimizer.model.matrix import Matrix, compile_matrix
+from optimizer.networks import cut_down, networks
+from optimizer.solve import Infeasible, Plan
+from optimizer.sweep import Variant
+from optimizer.synthetic import synthetic
+from optimizer.uncertainty import two_stage
+
+STARGATE = Path(__file__).parents[1] / "instances" / "stargate-us"
+
+
+def small(folder: Path) -> Instance:
+    return read_instance(small_instance_folder(folder))
+
+
+CASES: dict[str, Callable[[Path], Instance]] = {
+    "two regions": lambda _: synthetic(6, 3, 6, periods=2),
+    "small": small,
+    "stargate-us": lambda _: apply_overrides(
+        read_instance(STARGATE), ["options.resolution=coarse", "resolutions.coarse.planning_years=[2026, 2028, 2030]"]
+    ),
+}
+
+
+def columns(matrix: Matrix) -> dict[tuple[str, Any], int]:
+    return {
+        (name, key): int(at)
+        for name, positions in matrix.names.items()
+        for at, key in zip(positions, matrix.keys[name], strict=True)
+    }
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_parts_together_are_the_whole(name: str, tmp_path: Path) -> None:
+    """Every row, bound and cost of the whole, and nothing else, whatever network and year it comes from."""
+    instance = CASES[name](tmp_path)
+    whole = compile_matrix(build(instance))
+    together, _ = join(
+        [
+            compile_matrix(build(cut_down(instance, places), operated=(year,), portfolio=instance))
+            for places in networks(instance)
+            for year in Data.of(instance).years
+        ]
+    )
+    known, found = columns(whole), columns(together)
+    assert known.keys() == found.keys()
+    at = np.array([known[column] for column in found])[np.argsort(list(found.values()))]
+    rows = {name: row for row, name in enumerate(whole.row_names)}
+    assert rows.keys() == set(together.row_names)
+    row_at = np.array([rows[row] for row in together.row_names])
+    assert abs(whole.a.tocsr()[row_at][:, at] - together.a).max() == 0
+    for field, order in (("row_lower", row_at), ("row_upper", row_at), ("lower", at), ("upper", at), ("integer", at)):
+        np.testing.assert_allclose(getattr(whole, field)[order].astype(float), getattr(together, field).astype(float))
+    np.testing.assert_allclose(whole.objective[at], together.objective)
+    assert whole.cost_offset.sum() == pytest.approx(together.cost_offset.sum())
+
+
+def test_parts_that_contradict_each_other_are_not_joined() -> None:
+    matrix = compile_matrix(build(synthetic(1, 1, 2, periods=1)))
+    with pytest.raises(JoinError):
+        join([matrix, dataclasses.replace(matrix, upper=matrix.upper + 1.0)])
+
+
+def test_networks_are_told_apart_by_every_table_that_joins_them() -> None:
+    apart = synthetic(8, 1, 2, periods=1)
+    assert [len(found) for found in map(sorted_sites, networks(apart))] == [4, 4]
+    one, other = (option.option for option in apart.funding_options if option.option in ("site 0 sun", "site 4 sun"))
+    rule = {"rule": "requires", "group": "both", "option": one, "requires_option": other}
+    from optimizer.instance import make_instance
+    from optimizer.schema import TABLES
+
+    tables = {name: list(apart.rows(name)) for name in TABLES} | {"option_rules": [rule]}
+    joined = make_instance(apart.manifest, tables, apart.hourly)
+    assert [len(found) for found in map(sorted_sites, networks(joined))] == [8]
+
+
+def sorted_sites(places: frozenset[tuple[str, Any]]) -> list[Any]:
+    return sorted(name for table, name in places if table == "sites")
+
+
+@pytest.fixture
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Divide what would otherwise be solved whole."""
+    monkeypatch.setattr(parts_module.divide, "__defaults__", (400,))
+
+
+def agree(one: Plan, other: Plan) -> None:
+    for mine, theirs in ((one, other), (other, one)):
+        assert mine.bound_usd <= theirs.objective_usd * (1 + 1e-6)
+
+
+@pytest.mark.parametrize("name", ["two regions", "small"])
+def test_part_by_part_the_plan_is_that_of_the_one_matrix(name: str, tmp_path: Path, small_parts: None) -> None:
+    instance = CASES[name](tmp_path)
+    assert len(parts_module.divide(instance)) > 1
+    apart, whole = (solve(instance, gap=1e-3, method=method) for method in ("benders", "monolithic"))
+    agree(apart, whole)
+    assert apart.manifest["method"] == "benders"
+    for figure in ("rows", "integers", "nonzeros", "columns"):
+        assert apart.manifest[figure] == pytest.approx(whole.manifest[figure], rel=0.02)
+
+
+def test_no_plan_is_told_as_one(small_parts: None) -> None:
+    island = toy(plant("gas", max_blocks=9), site={"existing_poi_mw": 0.0}, hours=200)
+    with pytest.raises(Infeasible, match="explain"):
+        solve(apply_overrides(island, ["sites.campus.availability_target=1"]), method="benders")
+
+
+def test_a_cluster_gives_the_same_plan_and_a_killed_worker_costs_only_time(tmp_path: Path) -> None:
+    instance = CASES["two regions"](tmp_path)
+    alone = solve(instance, gap=1e-3, method="monolithic")
+    killed: list[int] = []
+    with cluster(2, None) as client:
+        processes = list(client.run(os.getpid).values())
+
+        def kill(event: dict[str, Any]) -> None:
+            if event["stage"] == "solve" and event.get("bound_usd") is not None and not killed:
+                killed.append(processes[0])
+                os.kill(processes[0], signal.SIGKILL)
+
+        plan = solve(instance, gap=1e-3, workers=2, scheduler=client.scheduler.address, progress=kill)
+        assert killed
+        assert plan.manifest["method"] == "benders"
+        agree(plan, alone)
+
+
+def test_two_stage_on_a_cluster(tmp_path: Path) -> None:
+    instance = synthetic(3, 2, 12, periods=1)
+    futures = [Variant("base", (), 0.6), Variant("dear", ("fuel_prices.*.*.*.usd_per_mmbtu*=1.5",), 0.4)]
+    remote, local = (
+        two_stage(instance, futures, committed_by=2027, beta=0.5, alpha=0.5, gap=1e-3, method=method, **where)
+        for method, where in (("benders", {"workers": 2, "scheduler": "local"}), ("monolithic", {}))
+    )
+    one, other = (found.summary.set_index("figure").loc["objective"] for found in (remote, local))
+    assert one["least_usd"] <= other["usd"] * (1 + 1e-6)
+    assert other["least_usd"] <= one["usd"] * (1 + 1e-6)
