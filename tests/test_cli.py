@@ -36,7 +36,7 @@ def optimizer(*arguments: object, folder: Path | None = None, **environment: str
 
 def within(*arguments: object) -> tuple[int, str, str]:
     """Run the program in this process: exit code, stdout, stderr."""
-    result = CliRunner().invoke(cli.app, [str(argument) for argument in arguments])
+    result = CliRunner(env={"COLUMNS": "160"}).invoke(cli.app, [str(argument) for argument in arguments])
     return result.exit_code, result.stdout, result.stderr
 
 

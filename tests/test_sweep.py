@@ -329,7 +329,7 @@ def test_warm_and_cold_agree_within_the_gap(tmp_path: Path) -> None:
 
 
 def test_a_cluster_without_workers_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys.modules["optimizer.sweep"], "PATIENCE", 0.5)
+    monkeypatch.setattr(sys.modules["optimizer.cluster"], "PATIENCE", 0.5)
     with (
         LocalCluster(n_workers=0, host="127.0.0.1", dashboard_address=None) as made,
         pytest.raises(ClusterError, match="has had no worker"),

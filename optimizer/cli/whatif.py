@@ -198,9 +198,13 @@ def frame_table(frame: pd.DataFrame) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD)
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for column in frame.columns:
-        table.add_column(Text(str(column)), justify="right" if frame[column].dtype.kind in "fi" else "left")
+        figures = frame[column].dtype.kind in "fi"
+        longest = max(map(len, str(column).split()), default=0)
+        table.add_column(
+            Text(str(column)), justify="right" if figures else "left", overflow="fold", min_width=longest, no_wrap=False
+        )
     for row in frame.itertuples(index=False):
         table.add_row(*(Text(_cell(value)) for value in row))
     return table

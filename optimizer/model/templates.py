@@ -353,7 +353,7 @@ class Expander:
 
     def _given(self, component: pyo.Param) -> tuple[np.ndarray, list[Any]]:
         """Positions and values of the members that a parameter has."""
-        index, values = self._index(component.index_set()), component.extract_values_sparse()
+        index, values = self._index(component.index_set()), dict(component.sparse_items())
         return index.positions(self.labels.columns(list(values), index.width)), list(values.values())
 
     def _family(self, family: IndexedSet, width: int) -> tuple[np.ndarray, np.ndarray, list[Codes]]:
