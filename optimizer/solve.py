@@ -269,12 +269,12 @@ def find(
         Its status says whether there is a plan.
     """
     interrupt = highs.Interrupt()
-    parts = _parts(matrix, method, options.gap, memory is not None)
+    parts = parts_of_matrix(matrix, method, options.gap, memory is not None)
     answer = None if parts is None else _decomposed(matrix, parts, options, interrupt, progress, workers, memory)
     return _whole(matrix, options, interrupt, progress) if answer is None else answer
 
 
-def _parts(matrix: Matrix, method: Method, gap: float, remembering: bool) -> benders.Split | None:
+def parts_of_matrix(matrix: Matrix, method: Method, gap: float, remembering: bool) -> benders.Split | None:
     """The blocks to solve by; None to solve the matrix whole."""
     small = (matrix.a.shape[1] < COLUMNS and not remembering) or gap < GAP
     if method == "monolithic" or (method == "auto" and small) or not matrix.integer.any():

@@ -16,6 +16,7 @@ decisions that allow operation is found, which is convex too; its slope g gives 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import highspy
@@ -89,6 +90,16 @@ class Cut:
     def constant(self) -> float:
         """Value of the cut at decisions of zero."""
         return self.value - float(self.slope @ self.at)
+
+
+def cut_rows(cuts: Sequence[Cut], width: int) -> sparse.csr_array:
+    """Cuts as rows of a master of so many columns; each is at most minus its constant."""
+    columns = [np.append(cut.decisions, cut.cost) if cut.possible else cut.decisions for cut in cuts]
+    values = [np.append(cut.slope, -1.0) if cut.possible else cut.slope for cut in cuts]
+    first = np.cumsum([0, *map(len, columns)])
+    none = np.zeros(0)
+    entries = np.concatenate([none, *values]), np.concatenate([none, *columns]).astype(np.int32), first
+    return sparse.csr_array(entries, shape=(len(cuts), width))
 
 
 class BlockSolver:

@@ -8,16 +8,19 @@ centre:  any inner point with  c y <= level, from an interior-point method that 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import highspy
 import numpy as np
 from scipy import sparse
 
 from optimizer import highs
-from optimizer.benders.block import Cut
+from optimizer.benders.block import Cut, cut_rows
 from optimizer.highs import Program
 from optimizer.model.matrix import Matrix
+
+#: Smaller coefficients of cuts are noise.
+NEGLIGIBLE = 1e-9
 
 
 class Master:
@@ -35,15 +38,26 @@ class Master:
         Gap, threads and time limit.
     interrupt
         Ends the search.
+    margin
+        Upper limits of the rows that completions keep, where these are tighter than the matrix's own: cuts promise
+        costs that operation does not quite reach.
     """
 
     def __init__(
-        self, matrix: Matrix, costs: np.ndarray, floors: np.ndarray, options: highs.Options, interrupt: highs.Interrupt
+        self,
+        matrix: Matrix,
+        costs: np.ndarray,
+        floors: np.ndarray,
+        options: highs.Options,
+        interrupt: highs.Interrupt,
+        margin: np.ndarray | None = None,
     ) -> None:
         self.offset = float(matrix.cost_offset.sum())
         self.integer = np.flatnonzero(matrix.integer).astype(np.int32)
         self._lower, self._upper = matrix.lower[self.integer], matrix.upper[self.integer]
-        self._whole_cost = matrix.a.shape[0]
+        self._row_lower, self._row_upper = matrix.row_lower, matrix.row_upper
+        self._margin = matrix.row_upper if margin is None else margin
+        self._whole_cost, self._width = matrix.a.shape
         program = _with_whole_cost(matrix, costs, floors)
         self._lp = highs.hand_off_program(program, highs.Options(threads=options.threads))
         self._inner = highs.hand_off_program(_aimless(program), highs.Options(threads=options.threads))
@@ -54,15 +68,17 @@ class Master:
         highs.watch(self._mip, interrupt)
         self._mip.cbMipInterrupt.subscribe(self._stop_at_enough)
 
-    def add(self, cuts: Iterable[Cut]) -> None:
+    def add(self, cuts: Sequence[Cut]) -> None:
         """Hold the costs of blocks up, or forbid decisions that leave one without operation."""
-        for cut in cuts:
-            index = np.append(cut.decisions, cut.cost) if cut.possible else cut.decisions
-            value = np.append(cut.slope, -1.0) if cut.possible else cut.slope
-            kept = np.abs(value) > 1e-9
-            index, value = index[kept].astype(np.int32), value[kept]
-            for solver in (self._lp, self._inner, self._mip):
-                solver.addRow(-np.inf, -cut.constant, len(index), index, value)
+        if not cuts:
+            return
+        rows = cut_rows(cuts, self._width)
+        rows.data[np.abs(rows.data) <= NEGLIGIBLE] = 0.0
+        rows.eliminate_zeros()
+        lower, upper = np.full(len(cuts), -np.inf), np.array([-cut.constant for cut in cuts])
+        entries = rows.nnz, rows.indptr.astype(np.int32), rows.indices.astype(np.int32), rows.data
+        for solver in (self._lp, self._inner, self._mip):
+            solver.addRows(len(cuts), lower, upper, *entries)
 
     def relaxed(self) -> tuple[float, np.ndarray | None]:
         """Bound and decisions of the LP: infinite where it has no solution, no decisions where it has no bound."""
@@ -80,11 +96,18 @@ class Master:
         index, lower, upper = self.integer, self._lower, self._upper
         fixed = np.clip(whole, lower, upper)
         self._lp.changeColsBounds(len(index), index, fixed, fixed)
+        self._limit_rows(self._margin)
         self._lp.run()
         optimal = self._lp.getModelStatus() == highspy.HighsModelStatus.kOptimal
         found = (float(self._lp.getInfo().objective_function_value), self._decisions(self._lp))
         self._lp.changeColsBounds(len(index), index, lower, upper)
+        self._limit_rows(self._row_upper)
         return found if optimal else (np.inf, None)
+
+    def _limit_rows(self, upper: np.ndarray) -> None:
+        """Rows with a margin up to these limits."""
+        for row in np.flatnonzero(self._margin < self._row_upper):
+            self._lp.changeRowBounds(int(row), self._row_lower[row], upper[row])
 
     def centre(self, level: float) -> np.ndarray | None:
         """Decisions inside the set of those that the cuts allow to cost at most ``level``; None if none were found."""

@@ -6,18 +6,21 @@ at which every block could operate, with the operation that its LP found.
 
 from __future__ import annotations
 
+import dataclasses
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 
 from optimizer import highs
 from optimizer.benders.block import Cut
 from optimizer.benders.blocks import Blocks, Evaluate, LocalBlocks
 from optimizer.benders.master import Master
 from optimizer.benders.memory import POINTS, Anchor, Memory, Record
+from optimizer.benders.rounding import rounded
 from optimizer.model.matrix import Matrix
 
 #: Where between the bound and the best cost known the level of inner points lies.
@@ -26,6 +29,10 @@ LEVEL = 0.5
 RELAXED_PART, MASTER_PART = 0.25, 0.5
 #: Rounds for continuous decisions with the same whole numbers.
 SETTLING = 20
+#: Rows may be missed by this, relative to their size: what HiGHS itself tolerates.
+KEPT = 1e-6
+#: Looks at whole decisions with a margin.
+TRIES = 5
 #: More rounds than this help no more: the search says so and stops.
 ROUNDS = 400
 
@@ -62,6 +69,8 @@ class Found:
         Columns of the master; None if there are none at which every block can operate.
     operation
         The blocks at these decisions.
+    cuts
+        All that were found.
     """
 
     status: str
@@ -69,6 +78,18 @@ class Found:
     bound: float
     decisions: np.ndarray | None
     operation: list[Cut]
+    cuts: list[Cut]
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known before a search: floors of the blocks, cuts, decisions to begin with, and limits of rows that the
+    master's completions keep a margin to (see `Master`)."""
+
+    floors: np.ndarray
+    cuts: Sequence[Cut] = ()
+    start: np.ndarray | None = None
+    margin: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -83,6 +104,7 @@ class _Search:
     interrupt: highs.Interrupt
     report: Callable[[State, bool], None]
     started: float
+    limits: _Limits
     record: Record = field(default_factory=Record)
 
     def left(self) -> float | None:
@@ -95,7 +117,7 @@ class _Search:
         left = self.left()
         return self.interrupt.asked or (left is not None and left <= 0)
 
-    def add(self, cuts: Iterable[Cut]) -> None:
+    def add(self, cuts: Sequence[Cut]) -> None:
         """Give cuts to the master, and keep them."""
         self.master.add(cuts)
         self.record.cuts.extend(cuts)
@@ -110,10 +132,29 @@ class _Search:
             settled = decisions.copy()
             settled[[cut.cost for cut in cuts]] = [cut.value for cut in cuts]
             settled = self.settle(settled)
+            possible = self.limits.kept(settled)
             cost = self.master.offset + float(self.matrix.objective @ settled)
-            if cost < state.cost:
+            if possible and cost < state.cost:
                 state.cost, state.decisions, state.operation = cost, settled, cuts
         return possible
+
+
+class _Limits:
+    """Rows that limit what blocks cost: cuts may promise that decisions keep them, which operation then does not."""
+
+    def __init__(self, matrix: Matrix, costs: np.ndarray) -> None:
+        weighed = np.zeros(matrix.a.shape[1])
+        weighed[costs] = 1.0
+        rows = np.flatnonzero(abs(matrix.a) @ weighed)
+        self.costs = costs
+        self._a = sparse.csr_array(matrix.a)[rows]
+        self._lower, self._upper = matrix.row_lower[rows], matrix.row_upper[rows]
+
+    def kept(self, x: np.ndarray) -> bool:
+        """Are they kept, once the blocks' costs are what they are."""
+        values = self._a @ x
+        room = KEPT * np.maximum(1.0, np.abs(values))
+        return bool(np.all((values >= self._lower - room) & (values <= self._upper + room)))
 
 
 def search(
@@ -124,6 +165,7 @@ def search(
     progress: Progress | None = None,
     memory: Memory | None = None,
     settle: Settle = lambda decisions: decisions,
+    known: Known | None = None,
 ) -> Found:
     """Solve a problem by decomposition.
 
@@ -143,6 +185,8 @@ def search(
         What an earlier search left; this one is kept in it if none was. Only with local blocks.
     settle
         What other columns of the master become when the blocks' costs are what they are: those of the risk, say.
+    known
+        What an earlier search with the same blocks found: its cuts hold whatever the aim is.
 
     Raises
     ------
@@ -153,18 +197,29 @@ def search(
     local = blocks if isinstance(blocks, LocalBlocks) else None
     anchor = None if memory is None or local is None else memory.fitting(matrix, local.blocks)
     new = None if anchor is None or local is None else _begun(local, anchor)
-    floors = blocks.floors() if anchor is None or local is None or new is None else _floors(local, anchor, new)
-    master = Master(matrix, blocks.costs, floors, options, interrupt)
-    search = _Search(matrix, master, blocks.cuts, settle, options, interrupt, _reporter(progress, started), started)
+    if known is None and anchor is not None and local is not None and new is not None:
+        known = Known(_floors(local, anchor, new))
+    known = known or Known(blocks.floors())
+    master = Master(matrix, blocks.costs, known.floors, options, interrupt, known.margin)
+    report, limits = _reporter(progress, started), _Limits(matrix, blocks.costs)
+    search = _Search(matrix, master, blocks.cuts, settle, options, interrupt, report, started, limits)
     state = State()
+    search.add(known.cuts)
+    if known.start is not None:
+        search.tried(state, known.start)
     if anchor is not None and local is not None and new is not None:
         _recall(search, anchor, local, new)
-        _settle(search, state, anchor.decisions[master.integer])
-    state.bound = _relaxation(search, state.cost, None if anchor is None else anchor.record.inner)
+        _complete(search, state, anchor.decisions[master.integer])
+    if known.start is None:
+        state.bound = _relaxation(search, state.cost, None if anchor is None else anchor.record.inner)
+    else:
+        state.bound = _between(search, state)
+        _with_margin(search, state, known)
     word = "infeasible" if state.bound == np.inf else _whole(search, state)
     if memory is not None and local is not None and state.decisions is not None:
-        memory.keep(Anchor(matrix.keys, local.blocks, local.bases, floors, search.record, state.decisions))
-    return Found(word, state.cost, min(state.bound, state.cost), state.decisions, state.operation)
+        memory.keep(Anchor(matrix.keys, local.blocks, local.bases, known.floors, search.record, state.decisions))
+    bound = min(state.bound, state.cost)
+    return Found(word, state.cost, bound, state.decisions, state.operation, search.record.cuts)
 
 
 def _begun(blocks: LocalBlocks, anchor: Anchor) -> list[int]:
@@ -187,7 +242,7 @@ def _recall(search: _Search, anchor: Anchor, blocks: LocalBlocks, new: list[int]
         search.add(blocks.cuts_of(new, point))
 
 
-def _settle(search: _Search, state: State, whole: np.ndarray) -> None:
+def _complete(search: _Search, state: State, whole: np.ndarray) -> None:
     """Cuts at the best continuous decisions with given whole numbers, until they can be no cheaper than what is known.
 
     A round costs an LP, where another look at all whole numbers costs a MILP.
@@ -227,6 +282,51 @@ def _relaxation(search: _Search, known: float, inner: np.ndarray | None) -> floa
     return state.bound
 
 
+def _between(search: _Search, state: State) -> float:
+    """Cuts half way between the relaxation's optimum and what is possible, and at the optimum itself, in turn.
+
+    For one aim after another: a vertex costs less than an inner point, and the cuts of earlier aims are there.
+    """
+    inside = State(cost=state.cost, decisions=state.decisions)
+    for turn in range(ROUNDS):
+        bound, vertex = search.master.relaxed()
+        inside.bound = max(inside.bound, bound + search.master.offset)
+        search.report(inside, False)
+        closed = inside.gap() <= RELAXED_PART * search.options.gap
+        if vertex is None or inside.decisions is None or closed or search.over():
+            break
+        search.tried(inside, vertex if turn % 2 else (vertex + inside.decisions) / 2)
+    return inside.bound
+
+
+def _with_margin(search: _Search, state: State, known: Known) -> None:
+    """Whole decisions rounded with a margin to the limits, as long as they get better."""
+    for _ in range(TRIES):
+        before = state.cost
+        if state.decisions is None or known.margin is None or search.over() or state.gap() <= search.options.gap:
+            return
+        options = dataclasses.replace(search.options, time_limit=search.left())
+        costs, cuts = search.limits.costs, search.record.cuts
+        decisions = rounded(
+            search.matrix,
+            known.floors,
+            costs,
+            cuts,
+            known.margin,
+            state.decisions,
+            state.cost - state.bound,
+            options,
+            search.interrupt,
+        )
+        if decisions is None:
+            return
+        search.tried(state, decisions)
+        _complete(search, state, decisions[search.master.integer])
+        search.report(state, True)
+        if state.cost >= before:
+            return
+
+
 def _inner(search: _Search, state: State) -> np.ndarray | None:
     """Decisions half way between what the cuts allow and what is known to be possible."""
     if not np.isfinite(state.gap()):
@@ -250,7 +350,7 @@ def _whole(search: _Search, state: State) -> str:
         if decisions is None:
             break
         search.tried(state, decisions)
-        _settle(search, state, decisions[search.master.integer])
+        _complete(search, state, decisions[search.master.integer])
         search.report(state, True)
     if search.interrupt.asked:
         return "interrupted"

@@ -47,16 +47,17 @@ def search_matrix(
     blocks = LocalBlocks(parts.blocks, workers)
     with blocks.at_work(), interrupt.listening():
         found = search(parts.master, blocks, options, interrupt, progress, memory)
-    return _answer(matrix, parts, found)
-
-
-def _answer(matrix: Matrix, parts: Split, found: Found) -> highs.Answer:
-    """The decisions and their operation as columns of the whole matrix."""
     if found.decisions is None:
         return highs.Answer(found.status, None, np.nan, found.bound)
+    return highs.Answer(found.status, columns_of(matrix, parts, found), found.cost, found.bound, method="benders")
+
+
+def columns_of(matrix: Matrix, parts: Split, found: Found) -> np.ndarray:
+    """The decisions and their operation as columns of the whole matrix."""
+    assert found.decisions is not None
     x = np.empty(matrix.a.shape[1])
     x[parts.columns] = found.decisions[: len(parts.columns)]
     for block, cut in zip(parts.blocks, found.operation, strict=True):
         assert cut.x is not None
         x[block.own] = cut.x
-    return highs.Answer(found.status, x, found.cost, found.bound, method="benders")
+    return x

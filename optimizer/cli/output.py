@@ -135,13 +135,17 @@ class Progress:
     def __call__(self, event: dict[str, Any]) -> None:
         elapsed = time.perf_counter() - self._started
         news = event["stage"], event.get("objective_usd") is not None
-        line = f"{elapsed:8.1f} s  {event['stage']:<8}{_figures(event)}"
+        line = f"{elapsed:8.1f} s  {event['stage']:<8}  {_figures(event)}".rstrip()
         if self._console.is_terminal:
             self._live.update(line, refresh=True)
         elif news != self._news or elapsed - self._told >= self.EVERY_SECONDS:
             self._console.print(line, highlight=False, markup=False, soft_wrap=True)
             self._told = elapsed
         self._news = news
+
+
+#: A gap above this tells nothing: 1,000 %.
+TELLING = 10.0
 
 
 def _figures(event: dict[str, Any]) -> str:
@@ -153,6 +157,6 @@ def _figures(event: dict[str, Any]) -> str:
         words.append(f"best plan {event['objective_usd'] / 1e6:,.1f} M$")
     if event.get("bound_usd") is not None and math.isfinite(event["bound_usd"]):
         words.append(f"bound {event['bound_usd'] / 1e6:,.1f} M$")
-    if event.get("gap") is not None and math.isfinite(event["gap"]):
+    if event.get("gap") is not None and event["gap"] <= TELLING:
         words.append(f"gap {event['gap'] * 100:.2f} %")
     return "  ".join(words)

@@ -16,12 +16,15 @@ other side free:
 
 Ranges: min and max q[g] over all near-optimal plans, for every option, technology or place.
 
-What a search funds is then run at least cost, which is what the tables show.
+What a search funds is then run at least cost, which is what the tables show. Large instances are searched by blocks:
+what is learnt of their costs in one search holds for all others.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +38,8 @@ from optimizer import highs
 from optimizer.instance import Instance, read_instance
 from optimizer.model.data import Resource
 from optimizer.plan import Plan
+from optimizer.solve import parts_of_matrix
+from optimizer.whatif.decomposed import Decomposed
 from optimizer.whatif.space import FUNDING, Figure, Progress, Space, above, least, least_cost, named, read, settled
 
 #: What plans may differ by, and ranges be found of: name -> group that a funding option's resource belongs to; "" for
@@ -47,6 +52,10 @@ GROUPS: Mapping[str, Callable[[Resource], str]] = {
 #: MW below which two figures are the same.
 SAME_MW = 1e-4
 LEAST_COST = "least cost"
+#: Name of the row that limits the cost.
+NEAR = "near_optimal"
+#: Part of the room above the least cost that searches by blocks keep free: cuts promise a little too low a cost.
+MARGIN = 0.02
 RANGE_COLUMNS = (
     "group", "name", "best_mw", "least_mw", "least_bound_mw", "least_status", "most_mw", "most_bound_mw", "most_status",
 )  # fmt: skip
@@ -78,10 +87,17 @@ class NearOptimal:
 
 
 @dataclass(frozen=True)
-class _Found:
-    """A plan, what it funds by group, and the search that led to it."""
+class _Point:
+    """Column values of a plan in the base space, and those that a search can begin from in the space of searches."""
 
     x: np.ndarray
+    start: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Found(_Point):
+    """A plan, what it funds by group, and the search that led to it."""
+
     plan: Plan
     by: str = ""
     status: str = ""
@@ -90,28 +106,63 @@ class _Found:
 
 
 @dataclass(frozen=True)
+class _Member:
+    """A member of a group: MW funded as a figure of the base space and of that of searches, and the most by data."""
+
+    figure: Figure
+    searched: Figure
+    most: float
+
+
+@dataclass(frozen=True)
 class _Search:
-    """What all searches share: the near-optimal plans, the limits of their cost in M$, what is asked of the solver."""
+    """What all searches share.
+
+    ``near`` are the near-optimal plans of ``base``; ``searched`` the same as decisions, if ``decomposed``. Limits of
+    the cost are in M$.
+    """
 
     base: Space
     near: Space
+    searched: Space
+    decomposed: Decomposed | None
+    within: float
     least: float
     bound: float
     options: highs.Options
     progress: Progress | None
 
+    def least_of(self, space: Space, figure: Figure, start: np.ndarray) -> tuple[highs.Answer, np.ndarray]:
+        """The near-optimal plan with the least of a figure: answer in ``space``, column values in the base space."""
+        if self.decomposed is None:
+            answer = least(space, figure, self.options, start, self.progress)
+            assert answer.x is not None
+            return answer, answer.x[: self.base.matrix.a.shape[1]]
+        return self.decomposed.least(space, figure, self.options, start, self.progress, self._margin(space))
+
+    def _margin(self, space: Space) -> np.ndarray:
+        """Limits a little short of that of the cost."""
+        upper = space.matrix.row_upper.copy()
+        rows = [at for at, name in enumerate(space.matrix.row_names) if name[0] == NEAR]
+        upper[rows] -= MARGIN * (above(self.least, self.within) - self.least)
+        return upper
+
     def plan(self, x: np.ndarray) -> tuple[np.ndarray, Plan]:
         """What a search funds, run at least cost: column values and the checked plan."""
-        best = settled(self.near, x[: self.base.matrix.a.shape[1]], self.options, fixed=FUNDING)
+        best = x if self.decomposed else settled(self.near, x, self.options, fixed=FUNDING)
         asked = highs.relative_gap(self.base.cost.of(best), self.bound)
         return best, read(self.base, self.base.instance, best, self.bound, asked, self.options.threads)
 
-    def groups(self, group: str) -> dict[str, tuple[Figure, float]]:
-        """MW funded of every member of a group, and the most that data allow."""
+    def groups(self, group: str) -> dict[str, _Member]:
+        """Members of a group by name."""
         members: dict[str, list[str]] = {}
         for name in dict.fromkeys(name for name, _ in self.base.matrix.keys.get("build", [])):
             members.setdefault(GROUPS[group](self.base.data.resources[name]), []).append(name)
-        return {member: (self.base.funded_mw(names), self._most(names)) for member, names in members.items() if member}
+        return {
+            member: _Member(self.base.funded_mw(names), self.searched.funded_mw(names), self._most(names))
+            for member, names in members.items()
+            if member
+        }
 
     def _most(self, names: Sequence[str]) -> float:
         """Most MW of resources: blocks of an option count once for all its funding modes."""
@@ -171,65 +222,74 @@ def near_optimal(
     if unknown or within < 0:
         raise ValueError(f"groups are {', '.join(GROUPS)}, not {unknown[0]}" if unknown else "within must be 0 or more")
     case = instance if isinstance(instance, Instance) else read_instance(instance)
-    search, first = _least(case, within, highs.Options(gap, time_limit, threads), progress)
-    search = dataclasses.replace(search, options=highs.Options(search_gap, search_time_limit, threads))
-    found = {LEAST_COST: first}
-    for group in by:
-        found |= _alternatives(search, group, first, [known.x for known in found.values()], count)
-    return NearOptimal(
-        pd.DataFrame([_row(search, name, one, folder) for name, one in found.items()]),
-        _funding(search, found),
-        _ranges(search, ranges, [one.x for one in found.values()]),
-    )
+    space, options = Space.of(case), highs.Options(gap, time_limit, threads)
+    with contextlib.ExitStack() as at_work:
+        parts = parts_of_matrix(space.matrix, "auto", gap, False)
+        apart = None
+        if parts is not None:
+            apart = at_work.enter_context(Decomposed(space, parts, threads or os.cpu_count() or 1).at_work())
+        search, first = _least(space, apart, max(within, 1e-7), options, progress)
+        search = dataclasses.replace(search, options=highs.Options(search_gap, search_time_limit, threads))
+        found = {LEAST_COST: first}
+        for group in by:
+            found |= _alternatives(search, group, first, list(found.values()), count)
+        return NearOptimal(
+            pd.DataFrame([_row(search, name, one, folder) for name, one in found.items()]),
+            _funding(search, found),
+            _ranges(search, ranges, list(found.values())),
+        )
 
 
-def _least(case: Instance, within: float, options: highs.Options, progress: Progress | None) -> tuple[_Search, _Found]:
+def _least(
+    space: Space, apart: Decomposed | None, within: float, options: highs.Options, progress: Progress | None
+) -> tuple[_Search, _Found]:
     """The plan of least cost, and the plans near it."""
-    space = Space.of(case)
-    answer = least_cost(space, options, progress)
-    assert answer.x is not None
-    x = settled(space, answer.x, options)
+    if apart is None:
+        answer = least_cost(space, options, progress)
+        assert answer.x is not None
+        x, searched = answer.x, space
+    else:
+        searched = apart.space
+        answer, x = apart.least(searched, searched.cost, options, progress=progress)
+    x = settled(space, x, options)
     cost = space.cost.of(x)
-    near = space.within(space.cost, above(cost, max(within, 1e-7)), "near_optimal")
-    plan = read(space, case, x, answer.bound, options.gap, options.threads, answer.status)
-    return _Search(space, near, cost, answer.bound, options, progress), _Found(x, plan, status=plan.status)
+    limit = above(cost, within)
+    near, searched = space.within(space.cost, limit, NEAR), searched.within(searched.cost, limit, NEAR)
+    plan = read(space, space.instance, x, answer.bound, options.gap, options.threads, answer.status)
+    search = _Search(space, near, searched, apart, within, cost, answer.bound, options, progress)
+    assert answer.x is not None
+    return search, _Found(x, answer.x if apart else x, plan, status=plan.status)
 
 
 # Alternatives
 
 
-def _alternatives(
-    search: _Search, group: str, first: _Found, starts: list[np.ndarray], count: int
-) -> dict[str, _Found]:
+def _alternatives(search: _Search, group: str, first: _Found, starts: list[_Found], count: int) -> dict[str, _Found]:
     """Plans one by one, each the furthest from the plan of least cost and from those before it."""
-    figures = list(search.groups(group).values())
-    known, found = [first.x], {}
+    members = list(search.groups(group).values())
+    known, found = [first], dict[str, _Found]()
     for number in range(1, count + 1):
         called = dataclasses.replace(search, progress=named(search.progress, f"{group} {number}"))
-        one = _furthest(called, group, figures, known, [*starts, *known])
-        known.append(one.x)
+        one = _furthest(called, group, members, known, [*starts, *known])
+        known.append(one)
         found[f"{group} {number}"] = one
     return found
 
 
-def _furthest(
-    search: _Search,
-    group: str,
-    figures: list[tuple[Figure, float]],
-    known: list[np.ndarray],
-    starts: list[np.ndarray],
-) -> _Found:
+def _furthest(search: _Search, group: str, members: list[_Member], known: list[_Found], starts: list[_Found]) -> _Found:
     """The near-optimal plan furthest from all known ones."""
-    at = np.array([[figure.of(x) for figure, _ in figures] for x in known])
-    most = np.array([most for _, most in figures])
-    space, aim = _apart(search.near, [figure for figure, _ in figures], at, most)
-    start = max((_with_distances(x, figures, at) for x in starts), key=lambda x: float(x[-1]))
-    answer = least(space, aim.negative(), search.options, start, search.progress)
-    assert answer.x is not None
-    x, plan = search.plan(answer.x)
-    here = np.array([figure.of(x) for figure, _ in figures])
+    at = np.array([[member.figure.of(one.x) for member in members] for one in known])
+    most = np.array([member.most for member in members])
+    figures = [member.searched for member in members]
+    space, aim = _apart(search.searched, figures, at, most)
+    start = max((_with_distances(one.start, figures, at) for one in starts), key=lambda x: float(x[-1]))
+    answer, values = search.least_of(space, aim.negative(), start)
+    x, plan = search.plan(values)
+    here = np.array([member.figure.of(x) for member in members])
     distance = float(np.abs(here - at).sum(axis=1).min())
-    return _Found(x, plan, group, answer.status, distance, max(distance, -answer.bound))
+    assert answer.x is not None
+    begin = answer.x[: search.searched.matrix.a.shape[1]] if search.decomposed else x
+    return _Found(x, begin, plan, group, answer.status, distance, max(distance, -answer.bound))
 
 
 def _apart(near: Space, figures: list[Figure], at: np.ndarray, most: np.ndarray) -> tuple[Space, Figure]:
@@ -254,9 +314,9 @@ def _apart(near: Space, figures: list[Figure], at: np.ndarray, most: np.ndarray)
     return space.with_rows(rows, np.concatenate([below, below, np.zeros(plans)]), "apart"), Figure(weights)
 
 
-def _with_distances(x: np.ndarray, figures: list[tuple[Figure, float]], at: np.ndarray) -> np.ndarray:
+def _with_distances(x: np.ndarray, figures: list[Figure], at: np.ndarray) -> np.ndarray:
     """Column values of a known plan in the space with distances."""
-    here = np.array([figure.of(x) for figure, _ in figures])
+    here = np.array([figure.of(x) for figure in figures])
     distances = np.abs(here - at)
     return np.concatenate([x, distances.ravel(), (here >= at).ravel(), [distances.sum(axis=1).min()]])
 
@@ -264,20 +324,21 @@ def _with_distances(x: np.ndarray, figures: list[tuple[Figure, float]], at: np.n
 # Ranges
 
 
-def _ranges(search: _Search, groups: Sequence[str], pool: list[np.ndarray]) -> pd.DataFrame:
-    rows = [row for group in groups for row in _of_group(search, group, pool)]
+def _ranges(search: _Search, groups: Sequence[str], pool: Sequence[_Point]) -> pd.DataFrame:
+    known = list(pool)
+    rows = [row for group in groups for row in _of_group(search, group, known)]
     return pd.DataFrame(rows, columns=list(RANGE_COLUMNS))
 
 
-def _of_group(search: _Search, group: str, pool: list[np.ndarray]) -> Iterator[dict[str, Any]]:
+def _of_group(search: _Search, group: str, pool: list[_Point]) -> Iterator[dict[str, Any]]:
     """Least and most MW of every member; plans found on the way are added to the pool."""
-    for name, (figure, most) in search.groups(group).items():
-        low, low_bound, low_status = _extreme(search, figure, 0.0, pool, f"least of {name}")
-        high, high_bound, high_status = _extreme(search, figure.negative(), -most, pool, f"most of {name}")
+    for name, member in search.groups(group).items():
+        low, low_bound, low_status = _extreme(search, member, 1.0, pool, f"least of {name}")
+        high, high_bound, high_status = _extreme(search, member, -1.0, pool, f"most of {name}")
         yield {
             "group": group,
             "name": name,
-            "best_mw": figure.of(pool[0]),
+            "best_mw": member.figure.of(pool[0].x),
             "least_mw": low,
             "least_bound_mw": low_bound,
             "least_status": low_status,
@@ -287,19 +348,19 @@ def _of_group(search: _Search, group: str, pool: list[np.ndarray]) -> Iterator[d
         }
 
 
-def _extreme(
-    search: _Search, figure: Figure, floor: float, pool: list[np.ndarray], stage: str
-) -> tuple[float, float, str]:
-    """Least of a figure over near-optimal plans: value of a checked plan, bound, status; ``floor`` is the least by
-    data."""
-    start = min(pool, key=figure.of)
-    if figure.of(start) <= floor + SAME_MW:
+def _extreme(search: _Search, member: _Member, sign: float, pool: list[_Point], stage: str) -> tuple[float, float, str]:
+    """Least of the MW times a sign over near-optimal plans: value of a checked plan, bound, status."""
+    floor = 0.0 if sign > 0 else -member.most
+    start = min(pool, key=lambda point: sign * member.figure.of(point.x))
+    if sign * member.figure.of(start.x) <= floor + SAME_MW:
         return floor, floor, "optimal"
-    answer = least(search.near, figure, search.options, start, named(search.progress, stage))
+    called = dataclasses.replace(search, progress=named(search.progress, stage))
+    figure = member.searched if sign > 0 else member.searched.negative()
+    answer, values = called.least_of(search.searched, figure, start.start)
     assert answer.x is not None
-    x, _ = search.plan(answer.x)
-    pool.append(x)
-    value = min(figure.of(x), figure.of(start))
+    x, _ = search.plan(values)
+    pool.append(_Point(x, answer.x if search.decomposed else x))
+    value = min(sign * member.figure.of(x), sign * member.figure.of(start.x))
     return value, min(max(answer.bound, floor), value), answer.status
 
 
@@ -328,8 +389,8 @@ def _row(search: _Search, name: str, found: _Found, folder: str | Path | None) -
 
 def _funding(search: _Search, found: Mapping[str, _Found]) -> pd.DataFrame:
     rows = [
-        {"group": group, "name": member} | {name: figure.of(one.x) for name, one in found.items()}
+        {"group": group, "name": name} | {plan: member.figure.of(one.x) for plan, one in found.items()}
         for group in GROUPS
-        for member, (figure, _) in search.groups(group).items()
+        for name, member in search.groups(group).items()
     ]
     return pd.DataFrame(rows, columns=["group", "name", *found])

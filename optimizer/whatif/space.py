@@ -150,7 +150,7 @@ def least_cost(
     """
     answer = find(space.instance, space.matrix, options, progress=progress)
     if known is None or answer.status in ("infeasible", "interrupted"):
-        return _taken(answer)
+        return taken(answer)
     cost = space.cost.of(known)
     if answer.x is None or cost < answer.objective:
         status = "feasible at time limit" if answer.x is None else answer.status
@@ -179,25 +179,30 @@ def least(
     SolveError
         If there is none.
     """
-    weights = np.zeros(space.matrix.a.shape[1])
+    aimed = aimed_at(space.matrix, figure)
+    solver = highs.hand_off(aimed, options)
+    if start is not None and keeps(space.matrix, start):
+        highs.set_start(solver, start)
+    return taken(highs.run(solver, aimed, highs.Interrupt(), told_of(progress, space, figure)))
+
+
+def aimed_at(matrix: Matrix, figure: Figure) -> Matrix:
+    """The matrix with a figure as what is to be least."""
+    weights = np.zeros(matrix.a.shape[1])
     weights[: len(figure.weights)] = figure.weights
-    aimed = dataclasses.replace(
-        space.matrix,
+    return dataclasses.replace(
+        matrix,
         cost_rows=sparse.csr_array(weights[None, :]),
         cost_offset=np.array([figure.constant]),
         cost_keys=[("aim", "", 0)],
     )
-    solver = highs.hand_off(aimed, options)
-    if start is not None and keeps(space.matrix, start):
-        highs.set_start(solver, start)
-    told = progress
-    if progress is not None and not np.array_equal(weights, space.matrix.objective):
-        told = _without_money(progress)
-    return _taken(highs.run(solver, aimed, highs.Interrupt(), told))
 
 
-def _without_money(progress: Progress) -> Progress:
-    """Progress of a search whose objective is not money."""
+def told_of(progress: Progress | None, space: Space, figure: Figure) -> Progress | None:
+    """Progress of a search for a figure: without US$ where that is not the cost."""
+    cost = space.matrix.objective[: len(figure.weights)]
+    if progress is None or np.array_equal(figure.weights, cost):
+        return progress
     return lambda event: progress({name: value for name, value in event.items() if not name.endswith("_usd")})
 
 
@@ -206,7 +211,7 @@ def named(progress: Progress | None, stage: str) -> Progress | None:
     return None if progress is None else lambda event: progress({**event, "stage": stage})
 
 
-def _taken(answer: highs.Answer) -> highs.Answer:
+def taken(answer: highs.Answer) -> highs.Answer:
     """The answer if it holds a plan and the user did not ask to stop."""
     refuse_no_answer(answer)
     if answer.status == "interrupted":
