@@ -281,10 +281,9 @@ def test_a_lost_row_is_missed(table: str) -> None:
 
 @pytest.mark.parametrize("table", ["capacity", "resource_operation", "slot_levels", "credited_energy"])
 def test_a_resource_in_a_mode_it_is_not_offered_in_is_found(table: str) -> None:
-    plan = plan_of("small")
+    plan = holding(table)
     frame = plan.tables[table].copy()
-    assert len(frame)
-    frame.loc[0, "resource"] = "lima turbine [utility]"
+    frame.loc[0, "resource"] = f"{plan.instance.funding_options[0].option} [utility]"
     assert "funding_modes" in failed(changed(plan, table, frame))
 
 
