@@ -7,9 +7,10 @@ exactly from the net purchase.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from itertools import pairwise
+from typing import Any
 
 import pandas as pd
 
@@ -20,15 +21,19 @@ from optimizer.model.matrix import CAPITAL_COSTS
 from optimizer.model.rates import exposed_load
 from optimizer.model.shared_network import highest_load_step
 from optimizer.model.tariff import charge, energy_rate, minimum_mw
-from optimizer.results import Reading, capacity_payment, capacity_rise, price_change, rows_of, table, totals
+from optimizer.results import Reading, capacity_payment, capacity_rise, price_change, table, totals
 from optimizer.schema import POOLS, CustomerClass
 
 #: A billing demand this many dollars a year above the tariff's is rounding, not a payment.
 ROUNDING_USD = 1.0
 
 
+#: Rows of a table: values by column.
+Rows = list[dict[str, Any]]
+
+
 class Accounts:
-    """Money of a reading, worked out once and laid out as tables."""
+    """Money of a reading, worked out once as rows, and laid out as tables."""
 
     def __init__(self, reading: Reading) -> None:
         self.reading = reading
@@ -42,23 +47,29 @@ class Accounts:
         return [(s, y) for s, y in self.reading.imports if self.data.sites[str(s)].utility]  # type: ignore[misc]
 
     @cached_property
-    def tariff_bills(self) -> pd.DataFrame:
-        rows = [row for key in self.billed for row in self._months(*key)]
-        return table("tariff_bills", rows)
+    def tariff_bills(self) -> Rows:
+        return [row for key in self.billed for row in self._months(*key)]
 
-    def _months(self, site: str, year: int) -> list[dict[str, object]]:
+    @cached_property
+    def _billing(self) -> dict[int, tuple[float, list[str]]]:
+        """Months of the year that each billing month stands for, and the parts over which it is metered."""
+        months: dict[int, tuple[float, list[str]]] = {}
+        for month, part, weight in self.data.grid.billing.itertuples(index=False):
+            months.setdefault(int(month), (float(weight), []))[1].append(str(part))
+        return dict(sorted(months.items()))
+
+    def _months(self, site: str, year: int) -> Rows:
         data, imports = self.data, self.reading.imports[site, year]
-        tariff, billing = data.tariff_of(site), data.grid.billing
+        tariff = data.tariff_of(site)
         peaks = {p: float(imports[steps].max()) for p, steps in data.grid.parts.items()}
         minimum = minimum_mw(data, site, year) * self.reading.opened[site, year]
         rate = charge(data, site, year, "demand_usd_per_kw_month") * 1000
-        annual = max(peaks[str(p)] for p in billing["part"])
-        rows: list[dict[str, object]] = []
-        for month, group in billing.groupby("billing_month"):
-            metered = max(peaks[str(p)] for p in group["part"])
-            months = float(group["months"].iloc[0])
+        annual = max(peaks[p] for _, parts in self._billing.values() for p in parts)
+        rows: Rows = []
+        for month, (months, parts) in self._billing.items():
+            metered = max(peaks[p] for p in parts)
             demand = max(metered, tariff.ratchet_share * annual, minimum)
-            row: dict[str, object] = {
+            row = {
                 "site": site,
                 "utility": data.sites[site].utility,
                 "year": year,
@@ -70,34 +81,34 @@ class Accounts:
         return rows
 
     @cached_property
-    def bills(self) -> pd.DataFrame:
-        demand = self.tariff_bills.groupby(["site", "year"])["demand_charge_usd"].sum()
+    def bills(self) -> Rows:
+        demand = totals(((row["site"], row["year"]), row["demand_charge_usd"]) for row in self.tariff_bills)
         contract = self.reading.one("contract_bill")
-        rows: list[dict[str, object]] = []
+        rows: Rows = []
         for s, y in self.billed:
             rates = energy_rate(self.data, s, y)
             parts = {
-                "demand_usd": float(demand[s, y]),
+                "demand_usd": demand[s, y],
                 "energy_usd": float(self.reading.weights @ (rates * self.reading.imports[s, y])),
                 "fixed_usd": 12 * charge(self.data, s, y, "fixed_usd_per_month") * self.reading.opened[s, y],
                 "contract_usd": contract.get((s, y), 0.0) * MILLION,
             }
-            row: dict[str, object] = {"site": s, "utility": self.data.sites[s].utility, "year": y}
+            row = {"site": s, "utility": self.data.sites[s].utility, "year": y}
             rows.append(row | parts | {"total_usd": sum(parts.values())})
-        return table("bills", rows)
+        return rows
 
     @cached_property
     def overbilled_usd(self) -> dict[tuple[str, int], float]:
         """Demand charge of the model above the tariff's, by site and year."""
         model = self.reading.one("demand_bill")
-        exact = {(r.site, r.year): r.demand_usd for r in rows_of(self.bills)}
+        exact = {(row["site"], row["year"]): row["demand_usd"] for row in self.bills}
         excess = {key: model.get(key, 0.0) * MILLION - usd for key, usd in exact.items()}
         return {key: usd for key, usd in excess.items() if usd > ROUNDING_USD}
 
     # -- what the project adds to utilities' costs ---------------------------------------------------------
     @cached_property
-    def revenue_requirement(self) -> pd.DataFrame:
-        rows: list[dict[str, object]] = []
+    def revenue_requirement(self) -> Rows:
+        rows: Rows = []
 
         def add(utility: object, pool: object, component: str, year: object, usd: float) -> None:
             if usd:
@@ -118,7 +129,7 @@ class Accounts:
             utility = self.data.paying_utility(z)
             if utility:
                 add(utility, "generation", "capacity", y, capacity_payment(self.data, z, y, mw))
-        return table("revenue_requirement", rows)
+        return rows
 
     def _rise_correction(self, utility: str, year: int) -> float:
         """Exact payment for the price rise less the model's, US$ a year, where the utility pays it."""
@@ -154,7 +165,7 @@ class Accounts:
 
     # -- rates --------------------------------------------------------------------------------------------
     @cached_property
-    def make_whole(self) -> pd.DataFrame:
+    def make_whole(self) -> Rows:
         paid = {k: v * MILLION for k, v in self.reading.one("make_whole").items()}
         credit = {(c.utility, c.customer_class): c.bill_credit_share for c in self.data.instance.customer_classes}
         if self.data.instance.manifest.rates.enforce:
@@ -163,14 +174,11 @@ class Accounts:
                 for (u, c), share in credit.items():
                     if u == utility:
                         paid[u, c, y] = paid.get((u, c, y), 0.0) + share * excess
-        rows: list[dict[str, object]] = [
-            {"utility": u, "customer_class": c, "year": y, "usd": usd} for (u, c, y), usd in paid.items() if usd
-        ]
-        return table("make_whole", rows)
+        return [{"utility": u, "customer_class": c, "year": y, "usd": usd} for (u, c, y), usd in paid.items() if usd]
 
     @cached_property
-    def network_charges(self) -> pd.DataFrame:
-        rows: list[dict[str, object]] = []
+    def network_charges(self) -> Rows:
+        rows: Rows = []
         for (u, y), value in self.reading.one("network_charge").items():
             step = highest_load_step(self.data, str(u))
             coincident = sum(
@@ -179,22 +187,22 @@ class Accounts:
                 if v == y and self.data.sites[str(s)].utility == u
             )
             rows.append({"utility": u, "year": y, "coincident_mw": coincident, "charge_usd": value * MILLION})
-        return table("network_charges", rows)
+        return rows
 
     @cached_property
-    def rates(self) -> pd.DataFrame:
-        pools = totals(self.revenue_requirement, "utility", "pool", "year")
-        bills = totals(self.bills, "utility", "year", value="total_usd")
-        network = {(r.utility, r.year): r.charge_usd for r in rows_of(self.network_charges)}
-        paid = {(r.utility, r.customer_class, r.year): r.usd for r in rows_of(self.make_whole)}
+    def rates(self) -> Rows:
+        pools = totals(((row["utility"], row["pool"], row["year"]), row["usd"]) for row in self.revenue_requirement)
+        bills = totals(((row["utility"], row["year"]), row["total_usd"]) for row in self.bills)
+        network = {(row["utility"], row["year"]): row["charge_usd"] for row in self.network_charges}
+        paid = {(row["utility"], row["customer_class"], row["year"]): row["usd"] for row in self.make_whole}
         cases = {(r.utility, r.customer_class, r.year): r for r in self.data.instance.class_years}
-        rows: list[dict[str, object]] = []
+        rows: Rows = []
         for row in self.data.instance.customer_classes:
             for y in self.years:
                 case = cases[row.utility, row.customer_class, y]
                 bridge = self._bridge(row, y, pools, bills, network, paid)
                 rows.append(_rate_row(row, y, case.sales_mwh, case.rate_usd_per_mwh, bridge))
-        return table("rates", rows)
+        return rows
 
     def _bridge(
         self,
@@ -235,10 +243,10 @@ class Accounts:
 
     # -- stranding ----------------------------------------------------------------------------------------
     @cached_property
-    def stranding(self) -> pd.DataFrame:
+    def stranding(self) -> Rows:
         data, collateral = self.data, self.reading.one("collateral")
         contract = self.reading.one("contract_bill")
-        rows: list[dict[str, object]] = []
+        rows: Rows = []
         for u in data.utilities:
             financed = [
                 r for r in data.resources.values() if r.mode == "utility" and r.option and r.option.utility == u
@@ -261,7 +269,7 @@ class Accounts:
                     "headroom_usd": fee + posted - exposure,
                 }
                 rows.append({"utility": u, "exit_year": y} | {k: v * MILLION for k, v in usd.items()})
-        return table("stranding", rows)
+        return rows
 
     def _stranded(self, resource: Resource, year: int) -> float:
         builds, energy = self.reading.builds, self.reading.energy_builds
@@ -273,30 +281,31 @@ class Accounts:
 
     # -- costs and cash -----------------------------------------------------------------------------------
     @cached_property
-    def costs(self) -> pd.DataFrame:
-        frame = self.reading.solution.costs().rename(columns={"value": "present_value_usd"})
-        frame["present_value_usd"] *= MILLION
-        frame = frame[~frame["name"].isin([*CAPITAL_COSTS, *self._exact_costs()])]
-        operating = frame.assign(usd=frame["present_value_usd"] / frame["year"].map(self.data.discount))
-        exact = pd.DataFrame(
-            [
-                {"name": n, "place": p, "year": y, "usd": usd, "present_value_usd": usd * self.data.discount[y]}
-                for n, places in self._exact_costs().items()
-                for (p, y), usd in places.items()
-            ]
-        )
-        parts = [self._capital_costs(), self._opening_costs(), operating, exact]
-        costs = pd.concat([part for part in parts if len(part)], ignore_index=True)
-        costs = costs[(costs["usd"].abs() > 1e-6) | (costs["present_value_usd"].abs() > 1e-6)]
-        return costs.reset_index(drop=True)[["name", "place", "year", "usd", "present_value_usd"]]
+    def costs(self) -> Rows:
+        rows = [*self._capital_costs(), *self._opening_costs(), *self._operating_costs()]
+        for name, places in self._exact_costs.items():
+            rows += [_cost(name, p, y, usd, usd * self.data.discount[y]) for (p, y), usd in places.items()]
+        return [row for row in rows if abs(row["usd"]) > 1e-6 or abs(row["present_value_usd"]) > 1e-6]
 
+    def _operating_costs(self) -> Rows:
+        """Yearly costs as the model has them."""
+        others = {*CAPITAL_COSTS, *self._exact_costs}
+        rows: Rows = []
+        for (name, place, year), value in totals(self.reading.solution.costs()).items():
+            if name not in others:
+                usd = value * MILLION
+                rows.append(_cost(name, place, year, usd / self.data.discount[year], usd))
+        return rows
+
+    @cached_property
     def _exact_costs(self) -> dict[str, dict[tuple[str, int], float]]:
         """Yearly costs recomputed from bills, net purchases and local costs, US$."""
         data = self.data
+        make_whole = totals(((row["utility"], row["year"]), row["usd"]) for row in self.make_whole)
         sponsor_zones = [z for z in data.price_response if data.paying_utility(z) is None]
         return {
-            "tariff_bills": {(r.site, r.year): r.total_usd for r in rows_of(self.bills)},
-            "make_whole": totals(self.make_whole, "utility", "year"),
+            "tariff_bills": {(row["site"], row["year"]): row["total_usd"] for row in self.bills},
+            "make_whole": dict(sorted(make_whole.items())),
             "market_price_rise": {(z, y): self.rise_payment(z, y) for z in sponsor_zones for y in self.years},
             "capacity_purchases": {
                 (z, y): capacity_payment(data, z, y, mw)
@@ -308,20 +317,18 @@ class Accounts:
 
     def _tie_break(self) -> dict[tuple[str, int], float]:
         weight = self.data.instance.manifest.rates.tie_break
-        added = totals(self.revenue_requirement, "utility", "year")
-        effects = (
-            self.rates.groupby(["utility", "year"])[["market_energy_usd", "market_capacity_usd"]]
-            .sum()
-            .sum(axis=1)
-            .to_dict()
-        )
         if not weight:
             return {}
+        added = totals(((row["utility"], row["year"]), row["usd"]) for row in self.revenue_requirement)
+        energy, capacity = (
+            totals(((row["utility"], row["year"]), row[f"market_{part}_usd"]) for row in self.rates)
+            for part in ("energy", "capacity")
+        )
         total: dict[tuple[str, int], float] = {}
         for y in self.years:
             for u in self.data.utilities:
                 total["portfolio", y] = total.get(("portfolio", y), 0.0) + weight * (
-                    added.get((u, y), 0.0) + effects.get((u, y), 0.0)
+                    added.get((u, y), 0.0) + (energy.get((u, y), 0.0) + capacity.get((u, y), 0.0))
                 )
         return total
 
@@ -340,22 +347,16 @@ class Accounts:
                     rows.append((resource, year, capex * MILLION))
         return rows
 
-    def _capital_costs(self) -> pd.DataFrame:
-        rows: list[dict[str, object]] = []
+    def _capital_costs(self) -> Rows:
+        usd: list[tuple[tuple[str, str, int], float]] = []
+        value: list[tuple[tuple[str, str, int], float]] = []
         for resource, year, capex in self._capital_rows:
             for name, factor in capital.capital_factors(self.data, resource, year).items():
-                usd = capex * self._dollars_per_capex(name, resource, year, factor)
-                rows.append(
-                    {
-                        "name": name,
-                        "place": resource.place,
-                        "year": year,
-                        "usd": usd,
-                        "present_value_usd": capex * factor,
-                    }
-                )
-        frame = pd.DataFrame(rows, columns=["name", "place", "year", "usd", "present_value_usd"])
-        return frame.groupby(["name", "place", "year"], as_index=False, sort=False).sum()
+                key = (name, resource.place, year)
+                usd.append((key, capex * self._dollars_per_capex(name, resource, year, factor)))
+                value.append((key, capex * factor))
+        present = totals(value)
+        return [_cost(n, p, y, amount, present[n, p, y]) for (n, p, y), amount in totals(usd).items()]
 
     def _dollars_per_capex(self, name: str, resource: Resource, year: int, factor: float) -> float:
         """Undiscounted dollars of a capital cost per dollar of gross capital cost (salvage: at the horizon's end)."""
@@ -373,27 +374,19 @@ class Accounts:
         last = self.data.years[-1]
         return last + self.data.grid.years_represented[last]
 
-    def _opening_costs(self) -> pd.DataFrame:
-        rows: list[dict[str, object]] = []
+    def _opening_costs(self) -> Rows:
+        rows: Rows = []
         for s, site in self.data.sites.items():
             open_years = [y for y in self.years if self.reading.opened[s, y]]
             if site.opening_cost_usd and open_years:
                 factor = finance.discount_factor(open_years[0], self.data.base_year, self.data.discount_rate)
                 usd = site.opening_cost_usd
-                rows.append(
-                    {
-                        "name": "site_opening",
-                        "place": s,
-                        "year": open_years[0],
-                        "usd": usd,
-                        "present_value_usd": usd * factor,
-                    }
-                )
-        return pd.DataFrame(rows, columns=["name", "place", "year", "usd", "present_value_usd"])
+                rows.append(_cost("site_opening", s, open_years[0], usd, usd * factor))
+        return rows
 
     @cached_property
-    def cash_flow(self) -> pd.DataFrame:
-        """Sponsor's cash by calendar year; its net present value is the objective less the tie-break."""
+    def cash_flow(self) -> dict[tuple[int, str], float]:
+        """Sponsor's cash by calendar year and name, US$; its net present value is the objective less the tie-break."""
         cash: dict[tuple[int, str], float] = {}
 
         def add(year: int, name: str, usd: float) -> None:
@@ -404,10 +397,11 @@ class Accounts:
                 dollars = capex * self._dollars_per_capex(name, resource, service, factor)
                 for year, part in self._payments(name, resource, service).items():
                     add(year, name, dollars * part)
-        for row in rows_of(self.costs):
-            if row.name == "site_opening":
-                add(row.year, row.name, row.usd)
-        return cash_table(cash | running_cash(self.costs, self.data.grid.years_represented))
+        costs = [(row["name"], row["year"], row["usd"]) for row in self.costs]
+        for name, year, usd in costs:
+            if name == "site_opening":
+                add(year, name, usd)
+        return cash | running_cash(costs, self.data.grid.years_represented)
 
     def _payments(self, name: str, resource: Resource, service: int) -> dict[int, float]:
         """Calendar years in which a capital cost is paid, per dollar of it."""
@@ -423,9 +417,8 @@ class Accounts:
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """All money tables."""
-        return {
+        rows = {
             "costs": self.costs,
-            "cash_flow": self.cash_flow,
             "revenue_requirement": self.revenue_requirement,
             "tariff_bills": self.tariff_bills,
             "bills": self.bills,
@@ -434,15 +427,32 @@ class Accounts:
             "make_whole": self.make_whole,
             "stranding": self.stranding,
         }
+        return {name: table(name, of_table) for name, of_table in rows.items()} | {
+            "cash_flow": cash_table(self.cash_flow)
+        }
 
 
-def running_cash(costs: pd.DataFrame, represented: Mapping[int, int]) -> dict[tuple[int, str], float]:
-    """Cash of yearly costs by calendar year and name, US$: a planning year's in every year that it stands for."""
+def _cost(name: str, place: str, year: int, usd: float, present_value_usd: float) -> dict[str, Any]:
+    return {"name": name, "place": place, "year": year, "usd": usd, "present_value_usd": present_value_usd}
+
+
+def running_cash(
+    costs: Iterable[tuple[str, int, float]], represented: Mapping[int, int]
+) -> dict[tuple[int, str], float]:
+    """Cash of yearly costs by calendar year and name, US$: a planning year's in every year that it stands for.
+
+    Parameters
+    ----------
+    costs
+        Name, planning year and US$ of each.
+    represented
+        Calendar years that each planning year stands for.
+    """
     cash: dict[tuple[int, str], float] = {}
-    for row in rows_of(costs):
-        if row.name not in CAPITAL_COSTS and row.name != "tie_break":
-            for ahead in range(represented[row.year]):
-                cash[row.year + ahead, row.name] = cash.get((row.year + ahead, row.name), 0.0) + row.usd
+    for name, year, usd in costs:
+        if name not in CAPITAL_COSTS and name != "tie_break":
+            for later in range(year, year + represented[year]):
+                cash[later, name] = cash.get((later, name), 0.0) + usd
     return cash
 
 

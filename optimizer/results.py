@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
 from functools import cached_property
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -122,6 +122,17 @@ class Reading:
         return opened
 
     @cached_property
+    def load_per_it(self) -> dict[str, np.ndarray]:
+        """Facility load of every site by step, MW per MW of energised IT."""
+        data = self.data
+        return {s: data.grid.average(data.facility_load_per_it(site)) for s, site in data.sites.items()}
+
+    @cached_property
+    def site_steps(self) -> dict[tuple[str, int], dict[str, np.ndarray]]:
+        """Every term of every site's balance over the steps of every year, MW."""
+        return {(s, y): _site_steps(self, s, y) for s in self.data.sites for y in self.years}
+
+    @cached_property
     def net_purchase(self) -> dict[tuple[str, int], np.ndarray]:
         """Net purchase of the project in every zone and year, MW by step."""
         return {(z, y): _net_purchase(self, z, y) for z in self.data.zones for y in self.years}
@@ -174,9 +185,19 @@ def rows_of(frame: pd.DataFrame) -> list[Any]:
     return list(frame.itertuples(index=False))
 
 
-def totals(frame: pd.DataFrame, *keys: str, value: str = "usd") -> dict[Any, float]:
-    """Sum of a column by key columns."""
-    return cast("dict[Any, float]", frame.groupby(list(keys))[value].sum().to_dict())
+def totals(figures: Iterable[tuple[Any, float]]) -> dict[Any, float]:
+    """Sums of figures by key, with what rounding takes off a sum added to the next figure (Kahan).
+
+    >>> totals([("a", 1.0), ("b", 2.0), ("a", 3.0)])
+    {'a': 4.0, 'b': 2.0}
+    """
+    total: dict[Any, float] = {}
+    lost: dict[Any, float] = {}
+    for key, figure in figures:
+        part, before = figure - lost.get(key, 0.0), total.get(key, 0.0)
+        total[key] = before + part
+        lost[key] = (total[key] - before) - part
+    return total
 
 
 def operating_tables(reading: Reading) -> dict[str, pd.DataFrame]:
@@ -264,7 +285,7 @@ def _site_steps(reading: Reading, site: str, year: int) -> dict[str, np.ndarray]
     data, key = reading.data, (site, year)
     zero = np.zeros(reading.n_steps)
     own = [r.name for r in data.resources.values() if r.site == site]
-    load = data.grid.average(data.facility_load_per_it(data.sites[site])) * reading.it_mw.get(key, 0.0)
+    load = reading.load_per_it[site] * reading.it_mw.get(key, 0.0)
     flexible = {
         n: reading.by_step_cached(n).get(key, zero)
         for n in ("unserved", "curtailed", "deferred", "recovered", "backlog")
@@ -284,55 +305,55 @@ def _site_steps(reading: Reading, site: str, year: int) -> dict[str, np.ndarray]
     }
 
 
-def _steps_frame(reading: Reading, key: dict[str, object], columns: dict[str, np.ndarray]) -> pd.DataFrame:
-    """Rows for all steps of a year, with period and step."""
+#: What has the same names in all steps of a year, and its values by step.
+Block = tuple[dict[str, Any], dict[str, np.ndarray]]
+
+
+def _step_table(reading: Reading, name: str, blocks: list[Block]) -> pd.DataFrame:
+    """Rows for all steps of every block, with period and step."""
+    if not blocks:
+        return table(name, [])
     steps = reading.data.grid.steps
-    return pd.DataFrame({**key, "period": steps["period"].to_numpy(), "step": steps.index.to_numpy(), **columns})
-
-
-def _stack(name: str, frames: list[pd.DataFrame]) -> pd.DataFrame:
-    if not frames:
-        return pd.DataFrame(columns=list(TABLES[name]))
-    return pd.concat(frames, ignore_index=True)[list(TABLES[name])]
+    every = np.tile(np.arange(len(steps)), len(blocks))
+    columns: dict[str, Any] = {"period": steps["period"].array.take(every), "step": steps.index.to_numpy()[every]}
+    for key in blocks[0][0]:
+        columns[key] = pd.Index([names[key] for names, _ in blocks]).repeat(len(steps))
+    for column in blocks[0][1]:
+        columns[column] = np.concatenate([values[column] for _, values in blocks])
+    return pd.DataFrame({column: columns[column] for column in TABLES[name]})
 
 
 def _operation(reading: Reading) -> pd.DataFrame:
-    frames = [
-        _steps_frame(reading, {"site": s, "year": y}, {"weight_hours": reading.weights, **_site_steps(reading, s, y)})
-        for s in reading.data.sites
-        for y in reading.years
+    blocks: list[Block] = [
+        ({"site": s, "year": y}, {"weight_hours": reading.weights, **steps})
+        for (s, y), steps in reading.site_steps.items()
     ]
-    return _stack("operation", frames)
+    return _step_table(reading, "operation", blocks)
 
 
 def _sites(reading: Reading) -> pd.DataFrame:
     rows: list[dict[str, object]] = []
-    for s in reading.data.sites:
-        for y in reading.years:
-            steps = _site_steps(reading, s, y)
-            energy = {
-                c: float(reading.weights @ steps[f"{c}_mw"])
-                for c in ("load", "unserved", "curtailed", "import", "export")
+    for (s, y), steps in reading.site_steps.items():
+        it_mw = reading.it_mw.get((s, y), 0.0)
+        energy = ("load", "unserved", "curtailed", "import", "export")
+        rows.append(
+            {
+                "site": s,
+                "year": y,
+                "open": reading.opened[s, y],
+                "it_mw": it_mw,
+                "peak_load_mw": reading.data.peak_load_per_it[s] * it_mw,
+                "poi_mw": reading.poi_mw(s, y),
+                **{f"{c}_mwh": float(reading.weights @ steps[f"{c}_mw"]) for c in energy},
             }
-            it_mw = reading.it_mw.get((s, y), 0.0)
-            rows.append(
-                {
-                    "site": s,
-                    "year": y,
-                    "open": reading.opened[s, y],
-                    "it_mw": it_mw,
-                    "peak_load_mw": reading.data.peak_load_per_it[s] * it_mw,
-                    "poi_mw": reading.poi_mw(s, y),
-                    **{f"{c}_mwh": value for c, value in energy.items()},
-                }
-            )
+        )
     return table("sites", rows)
 
 
 def _resource_operation(reading: Reading) -> pd.DataFrame:
     zero = np.zeros(reading.n_steps)
     state, online, started = (reading.by_step(n) for n in ("state", "online", "started"))
-    frames = []
+    blocks: list[Block] = []
     for key in [*reading.output, *reading.charge]:
         if not (reading.capacity_mw.get(key) or reading.energy_mwh.get(key)):
             continue
@@ -344,22 +365,21 @@ def _resource_operation(reading: Reading) -> pd.DataFrame:
             "online_blocks": online.get(key, zero),
             "started_blocks": started.get(key, zero),
         }
-        frames.append(_steps_frame(reading, {"resource": key[0], "year": key[1]}, columns))
-    return _stack("resource_operation", frames)
+        blocks.append(({"resource": key[0], "year": key[1]}, columns))
+    return _step_table(reading, "resource_operation", blocks)
 
 
 def _slot_levels(reading: Reading) -> pd.DataFrame:
-    rows = [(*key, level) for key, level in reading.one("level").items()]
-    frame = pd.DataFrame(rows, columns=["resource", "year", "slot", "level_mwh"])
-    return frame.sort_values(["resource", "year", "slot"], ignore_index=True)[list(TABLES["slot_levels"])]
+    levels = sorted(reading.one("level").items())
+    return pd.DataFrame([(*key, level) for key, level in levels], columns=list(TABLES["slot_levels"]))
 
 
 def _corridor_operation(reading: Reading) -> pd.DataFrame:
-    frames = [
-        _steps_frame(reading, {"corridor": c, "year": y}, {"forward_mw": flow, "backward_mw": reading.backward[c, y]})
+    blocks: list[Block] = [
+        ({"corridor": c, "year": y}, {"forward_mw": flow, "backward_mw": reading.backward[c, y]})
         for (c, y), flow in reading.forward.items()
     ]
-    return _stack("corridor_operation", frames)
+    return _step_table(reading, "corridor_operation", blocks)
 
 
 def price_change(reading: Reading, zone: str, year: int) -> tuple[np.ndarray, np.ndarray]:
@@ -375,7 +395,7 @@ def price_change(reading: Reading, zone: str, year: int) -> tuple[np.ndarray, np
 def _zone_operation(reading: Reading) -> pd.DataFrame:
     data, zero = reading.data, np.zeros(reading.n_steps)
     matched = reading.by_step("matched")
-    frames = []
+    blocks: list[Block] = []
     for z, zone in data.zones.items():
         for y in reading.years:
             rise, payment = price_change(reading, z, y)
@@ -388,16 +408,15 @@ def _zone_operation(reading: Reading) -> pd.DataFrame:
                 "price_rise_payment_usd_per_hour": payment,
                 "matched_clean_mw": matched.get((z, y), zero),
             }
-            frames.append(_steps_frame(reading, {"zone": z, "year": y}, columns))
-    return _stack("zone_operation", frames)
+            blocks.append(({"zone": z, "year": y}, columns))
+    return _step_table(reading, "zone_operation", blocks)
 
 
 def _supply_operation(reading: Reading) -> pd.DataFrame:
-    frames = [
-        _steps_frame(reading, {"zone": z, "block": b, "year": y}, {"mw": mw})
-        for (z, b, y), mw in reading.by_step("supply").items()
+    blocks: list[Block] = [
+        ({"zone": z, "block": b, "year": y}, {"mw": mw}) for (z, b, y), mw in reading.by_step_cached("supply").items()
     ]
-    return _stack("supply_operation", frames)
+    return _step_table(reading, "supply_operation", blocks)
 
 
 def _compute(reading: Reading) -> pd.DataFrame:
@@ -547,7 +566,7 @@ def _stack_emissions(reading: Reading) -> dict[tuple[str, int], float]:
     data = reading.data
     factors = {(b.zone, b.block): b.co2_t_per_mwh for b in data.instance.supply_blocks}
     totals: dict[tuple[str, int], float] = {}
-    for (z, b, y), mw in reading.by_step("supply").items():
+    for (z, b, y), mw in reading.by_step_cached("supply").items():
         key = (str(z), int(str(y)))
         totals.setdefault(key, -data.stack_emissions_without_project(*key))
         totals[key] += factors[str(z), str(b)] * float(reading.weights @ mw)

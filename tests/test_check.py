@@ -279,6 +279,14 @@ def test_a_lost_row_is_missed(table: str) -> None:
         assert failed(changed(plan, table, frame.drop(index=frame.index[telling]).reset_index(drop=True)))
 
 
+@pytest.mark.parametrize("table", ["capacity", "resource_operation", "slot_levels", "credited_energy"])
+def test_a_resource_in_a_mode_it_is_not_offered_in_is_found(table: str) -> None:
+    plan = holding(table)
+    frame = plan.tables[table].copy()
+    frame.loc[0, "resource"] = f"{plan.instance.funding_options[0].option} [utility]"
+    assert "funding_modes" in failed(changed(plan, table, frame))
+
+
 def test_noise_of_arithmetic_passes() -> None:
     plan = plan_of("small")
     tables = {

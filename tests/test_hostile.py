@@ -22,6 +22,7 @@ from types import FrameType
 
 import pytest
 from small_instance import small_instance_folder
+from test_cli import ONE_SITE, one_site_plan, within
 
 from optimizer import InstanceError, read_instance, read_plan
 from optimizer.overrides import apply_overrides
@@ -33,7 +34,7 @@ ROOT = Path(__file__).parents[1]
 FUZZ_CASES = int(os.environ.get("FUZZ_CASES", "120"))
 GUIDED_CASES = int(os.environ.get("GUIDED_CASES", "60"))
 WORKBOOK_CASES = int(os.environ.get("WORKBOOK_CASES", "30"))
-KILLS = int(os.environ.get("KILLS", "4"))
+KILLS = int(os.environ.get("KILLS", "2"))
 
 #: Cells that have broken readers before.
 CELLS = [
@@ -312,15 +313,14 @@ def test_a_folder_that_is_read_only_is_refused_before_solving(tmp_path: Path) ->
     else:
         (tmp_path / "locked").mkdir(mode=0o500)
         target = tmp_path / "locked" / "run"
-    assert start("solve", "instances/one-site", "-o", target).wait() == 2
+    assert within("solve", ONE_SITE, "-o", target)[0] == 2
 
 
 def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
     full = Path("/dev/full")
     if not full.exists():
         pytest.skip("needs /dev/full")
-    run = tmp_path / "run"
-    assert start("solve", "instances/one-site", "-o", run).wait() == 0
+    run = one_site_plan().save(tmp_path / "run")
     with full.open("w") as stream:
         command = [sys.executable, "-m", "optimizer", "show", str(run)]
         finished = subprocess.run(command, stdout=stream, stderr=subprocess.PIPE, cwd=ROOT, check=False, text=True)

@@ -147,7 +147,7 @@ def test_a_cluster_gives_the_same_plan_and_a_killed_worker_costs_only_time(tmp_p
 
 
 def test_two_stage_on_a_cluster(tmp_path: Path) -> None:
-    instance = synthetic(3, 2, 12, periods=1)
+    instance = synthetic(2, 2, 4, periods=1)
     futures = [Variant("base", (), 0.6), Variant("dear", ("fuel_prices.*.*.*.usd_per_mmbtu*=1.5",), 0.4)]
     remote, local = (
         two_stage(instance, futures, committed_by=2027, beta=0.5, alpha=0.5, gap=1e-3, method=method, **where)

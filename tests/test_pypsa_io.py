@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from small_instance import small_instance_folder
+from test_cli import within
 from toy import asset, plant, toy
 
 pytest.importorskip("pypsa", reason="pip install '.[pypsa]'")
@@ -163,9 +164,11 @@ def plain_network() -> Any:
     return n
 
 
-def cli(*words: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "optimizer", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
+def process(*commands: tuple[object, ...]) -> subprocess.CompletedProcess[str]:
+    """Run commands one after the other in one process of their own, with all that libraries print."""
+    words = [[str(word) for word in command] for command in commands]
+    code = f"from optimizer.cli import app\nfor words in {words!r}: app(words, standalone_mode=False)"
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 
 
 def words_of(told: dict[str, Any]) -> list[str]:
@@ -468,30 +471,32 @@ def test_bad_meta_is_refused() -> None:
 
 def test_commands_round_trip(tmp_path: Path) -> None:
     write_instance(toy(plant("engine", capex_usd_per_kw=100), finance={"capital_view": "annuity"}), tmp_path / "case")
-    out = cli("export", "pypsa", tmp_path / "case", "-o", tmp_path / "network.nc")
-    assert (out.returncode, out.stdout) == (0, "Everything was carried\n")
-    back = cli("import", "pypsa", tmp_path / "network.nc", "-o", tmp_path / "back")
-    assert (back.returncode, back.stdout) == (0, "Everything was carried\n")
-    assert cli("validate", tmp_path / "back").returncode == 0
+    network = tmp_path / "network.nc"
+    both = process(
+        ("export", "pypsa", tmp_path / "case", "-o", network), ("import", "pypsa", network, "-o", tmp_path / "back")
+    )
+    assert (both.returncode, both.stdout) == (0, 2 * "Everything was carried\n"), both.stderr
+    assert within("validate", tmp_path / "back")[0] == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == ["back", "case", "network.nc"]
 
 
 def test_losses_are_printed(tmp_path: Path) -> None:
-    out = cli("export", "pypsa", ONE_SITE, "-o", tmp_path / "network")
-    assert out.returncode == 0 and "customer_classes" in out.stdout and "not carried, or not in full" in out.stdout
+    code, out, _ = within("export", "pypsa", ONE_SITE, "-o", tmp_path / "network")
+    assert code == 0 and "customer_classes" in out and "not carried, or not in full" in out
 
 
-def test_broken_inputs(tmp_path: Path) -> None:
+def test_broken_inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "text.nc").write_text("hello")
     (tmp_path / "other.xlsx").write_text("hello")
     (tmp_path / "empty").mkdir()
     (tmp_path / "half").mkdir()
     (tmp_path / "half" / "buses.csv").write_text("name\n")
     for name in ("missing.nc", "text.nc", "other.xlsx", "empty", "half", "https:"):
-        found = cli("import", "pypsa", name, "-o", "out", *words_of(TOLD), cwd=tmp_path)
-        assert found.returncode == 3, (name, found.stderr)
-        assert "Traceback" not in found.stderr and name in found.stderr
-    assert cli("export", "pypsa", "missing", "-o", "out", cwd=tmp_path).returncode == 3
+        code, _, said = within("import", "pypsa", name, "-o", "out", *words_of(TOLD))
+        assert code == 3, (name, said)
+        assert "Traceback" not in said and name in said
+    assert within("export", "pypsa", "missing", "-o", "out")[0] == 3
     assert not (tmp_path / "out").exists()
 
 
@@ -510,24 +515,24 @@ def test_nothing_that_exists_is_replaced(tmp_path: Path) -> None:
     (tmp_path / "file.nc").write_text("mine")
     write_network(plain_network(), tmp_path / "network.nc")
     for output in ("full", "file.nc"):
-        assert cli("export", "pypsa", ONE_SITE, "-o", tmp_path / output).returncode == 2
-        found = cli("import", "pypsa", tmp_path / "network.nc", "-o", tmp_path / output, *words_of(TOLD))
-        assert found.returncode == 2 and "exists" in found.stderr
+        assert within("export", "pypsa", ONE_SITE, "-o", tmp_path / output)[0] == 2
+        code, _, said = within("import", "pypsa", tmp_path / "network.nc", "-o", tmp_path / output, *words_of(TOLD))
+        assert code == 2 and "exists" in said
     assert [path.name for path in (tmp_path / "full").iterdir()] == ["note.txt"]
     assert (tmp_path / "file.nc").read_text() == "mine"
 
 
 def test_refusals_leave_nothing(tmp_path: Path) -> None:
     write_network(plain_network(), tmp_path / "network.nc")
-    found = cli("import", "pypsa", tmp_path / "network.nc", "-o", tmp_path / "out")
-    assert found.returncode == 2 and "--site" in found.stderr
+    code, _, said = within("import", "pypsa", tmp_path / "network.nc", "-o", tmp_path / "out")
+    assert code == 2 and "--site" in said
     bad = words_of(TOLD | {"currency": "EUR"})
-    assert cli("import", "pypsa", tmp_path / "network.nc", "-o", tmp_path / "out", *bad).returncode == 3
+    assert within("import", "pypsa", tmp_path / "network.nc", "-o", tmp_path / "out", *bad)[0] == 3
     folder = small_instance_folder(tmp_path)
-    found = cli("export", "pypsa", folder, "-o", tmp_path / "out.nc")
-    assert found.returncode == 2 and "--load" in found.stderr
+    code, _, said = within("export", "pypsa", folder, "-o", tmp_path / "out.nc")
+    assert code == 2 and "--load" in said
     (tmp_path / "plain").write_text("")
-    assert cli("export", "pypsa", ONE_SITE, "-o", tmp_path / "plain" / "network.nc").returncode == 2
+    assert within("export", "pypsa", ONE_SITE, "-o", tmp_path / "plain" / "network.nc")[0] == 2
     assert sorted(path.name for path in tmp_path.iterdir()) == ["network.nc", "plain", "small"]
 
 

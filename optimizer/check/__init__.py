@@ -20,9 +20,10 @@ from optimizer.check.flexibility import check_flexibility
 from optimizer.check.investment import check_investment
 from optimizer.check.policy import check_policy
 from optimizer.check.rates import check_rates
+from optimizer.check.reading import clean_tables
 from optimizer.check.report import CheckError, Comparison, Finding, Report, judge
 from optimizer.check.storage import check_storage
-from optimizer.check.tables import check_columns, check_content, clean_tables
+from optimizer.check.tables import check_columns, check_content
 from optimizer.check.tariffs import check_tariffs
 from optimizer.check.utilities import check_utilities
 from optimizer.check.zones import check_zones

@@ -11,13 +11,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-
-import numpy as np
-import pandas as pd
+from typing import Any
 
 from optimizer.check.books import Books
-from optimizer.check.report import USD, Comparison, at_most, equal, same
-from optimizer.schema import POOLS
+from optimizer.check.report import USD, Comparison, Figures, at_most, equal, same
+from optimizer.schema import FUNDING_MODES, POOLS
 
 #: Largest relative gap by status; that of ``within gap`` is the one asked for.
 LARGEST_GAP = {
@@ -50,59 +48,64 @@ def check_answer(status: str, objective_usd: float, bound_usd: float, gap: float
     yield at_most("status", gap, largest + SOLVER_NOISE, ["gap of its word"])
 
 
-def _by(books: Books, table: str, column: str, *keys: str) -> pd.Series[float]:
-    """Sums of a column by its keys."""
-    return books.money(table, column, *keys).groupby(level=list(range(len(keys)))).sum()
+def _cost(books: Books, name: str, *keys: str) -> dict[Any, float]:
+    """A cost by its keys."""
+    return _of(name, books.money("costs", "usd", "name", *keys))
 
 
-def _cost(books: Books, name: str, *keys: str) -> pd.Series[float]:
-    found = books.money("costs", "usd", "name", *keys)
-    chosen = found[found.index.get_level_values(0) == name].droplevel(0)
-    return chosen.groupby(level=list(range(len(keys)))).sum()
+def _of(first: str, figures: Figures) -> dict[Any, float]:
+    """Figures whose key begins with a name, by the rest of it."""
+    return {key[1:]: figure for key, figure in figures.items() if key[0] == first}
+
+
+def _negative(figures: Figures) -> dict[Any, float]:
+    return {key: -figure for key, figure in figures.items()}
 
 
 def _funding(books: Books) -> Iterator[Comparison]:
     """Capital by funding mode in the allocation is what the sponsor's costs carry and what utilities finance."""
-    spent = books.money("allocation", "capex_usd", "funding_mode", "year").groupby(level=[0, 1]).sum()
+    spent = books.money("allocation", "capex_usd", "funding_mode", "year")
+    of_mode: dict[str, dict[Any, float]] = {mode: _of(mode, spent) for mode in FUNDING_MODES}
     for mode, name in (("own", "own_capital"), ("contribution", "contribution")):
-        of_mode = spent[spent.index.get_level_values(0) == mode].droplevel(0)
-        yield same("sum_of_funding_modes", _cost(books, name, "year"), of_mode, USD)
-    financed = spent[spent.index.get_level_values(0) == "utility"]
+        yield same("sum_of_funding_modes", _cost(books, name, "year"), of_mode[mode], USD)
     plant = sum(build.capex_usd for build in books.builds if build.resource.mode == "utility")
     total = sum(build.capex_usd for build in books.builds)
-    modes = float(spent.reindex(["own", "contribution"], level=0).sum())
-    yield equal("sum_of_funding_modes", financed.sum(), plant, ["utility"], scale=max(USD, plant))
-    yield equal("sum_of_funding_modes", modes + financed.sum(), total, ["all modes"], scale=max(USD, total))
+    found = sum(sum(figures.values()) for figures in of_mode.values())
+    financed = sum(of_mode["utility"].values())
+    yield equal("sum_of_funding_modes", financed, plant, ["utility"], scale=max(USD, plant))
+    yield equal("sum_of_funding_modes", found, total, ["all modes"], scale=max(USD, total))
 
 
 def _payers(books: Books) -> Iterator[Comparison]:
     """Payments of the sponsor against receipts of utilities and classes."""
-    name = "payers_and_recipients"
-    yield same(
-        name, _cost(books, "tariff_bills", "place", "year"), _by(books, "bills", "total_usd", "site", "year"), USD
-    )
-    billed = _by(books, "tariff_bills", "demand_charge_usd", "site", "year")
-    yield same(name, _by(books, "bills", "demand_usd", "site", "year"), billed, USD)
-    yield same(
-        name,
-        _cost(books, "make_whole", "place", "year"),
-        -_by(books, "rates", "make_whole_usd", "utility", "year"),
-        USD,
-    )
-    network = _by(books, "network_charges", "charge_usd", "utility", "year")
-    yield same(name, _cost(books, "shared_network_charges", "place", "year"), network, USD)
-    yield same(name, -_by(books, "rates", "network_credit_usd", "utility", "year"), network, USD)
-    credited = {
-        key: sum(r.bill_credit_share for r in books.classes.values() if r.utility == key) for key in books.utilities
+    name, by_site, by_utility = "payers_and_recipients", ("site", "year"), ("utility", "year")
+    billed = books.money("bills", "total_usd", *by_site)
+    yield same(name, _cost(books, "tariff_bills", "place", "year"), billed, USD)
+    demand = books.money("tariff_bills", "demand_charge_usd", *by_site)
+    yield same(name, books.money("bills", "demand_usd", *by_site), demand, USD)
+    received = {
+        column: _negative(books.money("rates", f"{column}_usd", *by_utility))
+        for column in ("make_whole", "network_credit", "bill_credit")
     }
-    bills = _by(books, "bills", "total_usd", "utility", "year")
-    due = bills * np.array([credited.get(utility, 0.0) for utility in bills.index.get_level_values(0)], dtype=float)
-    yield same(name, -_by(books, "rates", "bill_credit_usd", "utility", "year"), due, USD)
+    yield same(name, _cost(books, "make_whole", "place", "year"), received["make_whole"], USD)
+    network = books.money("network_charges", "charge_usd", *by_utility)
+    yield same(name, _cost(books, "shared_network_charges", "place", "year"), network, USD)
+    yield same(name, received["network_credit"], network, USD)
+    yield same(name, received["bill_credit"], _credited(books), USD)
+
+
+def _credited(books: Books) -> dict[Any, float]:
+    """Share of the bills that the classes of each utility are due together."""
+    share = dict.fromkeys(books.utilities, 0.0)
+    for row in books.classes.values():
+        share[row.utility] += row.bill_credit_share
+    bills = books.money("bills", "total_usd", "utility", "year")
+    return {(utility, year): share.get(utility, 0.0) * usd for (utility, year), usd in bills.items()}
 
 
 def _pools(books: Books) -> Iterator[Comparison]:
     """The classes of a utility bear its pools in full."""
-    required = _by(books, "revenue_requirement", "usd", "pool", "utility", "year")
+    required = books.money("revenue_requirement", "usd", "pool", "utility", "year")
     for pool in POOLS:
-        owed = required[required.index.get_level_values(0) == pool].droplevel(0)
-        yield same("pools_are_borne", _by(books, "rates", f"{pool}_usd", "utility", "year"), owed, USD)
+        borne = books.money("rates", f"{pool}_usd", "utility", "year")
+        yield same("pools_are_borne", borne, _of(pool, required), USD)

@@ -8,14 +8,16 @@ What is in service is derived from the builds and retirements, never read from t
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, wraps
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
-import pandas as pd
 
 from optimizer import schema
+from optimizer.check.reading import Key, Table
 from optimizer.check.report import Array
 from optimizer.finance import discount_factor, escalate, year_weight
 from optimizer.instance import Instance
@@ -122,7 +124,7 @@ class Books:
 
     instance: Instance
     grid: TimeGrid
-    tables: Mapping[str, pd.DataFrame]
+    tables: Mapping[str, Table]
 
     # The instance by name
 
@@ -246,6 +248,20 @@ class Books:
         groups = self.grid.steps.groupby("period", sort=False).indices
         return {str(period): np.sort(steps) for period, steps in groups.items()}
 
+    @cached_property
+    def months(self) -> dict[int, float]:
+        """Months of the year that each billing month stands for."""
+        billing = self.grid.billing
+        return dict(zip(billing["billing_month"].tolist(), billing["months"].tolist(), strict=True))
+
+    @cached_property
+    def metered_steps(self) -> dict[int, np.ndarray]:
+        """Steps over which the peak of each billing month is metered."""
+        parts: dict[int, list[np.ndarray]] = {}
+        for month, part in zip(self.grid.billing["billing_month"].tolist(), self.grid.billing["part"], strict=True):
+            parts.setdefault(month, []).append(self.grid.parts[part])
+        return {month: np.concatenate(steps) for month, steps in parts.items()}
+
     @property
     def horizon_end(self) -> int:
         """First calendar year after the horizon."""
@@ -325,15 +341,9 @@ class Books:
 
     # Tables as arrays
 
-    def array(self, table: str, column: str, *axes: tuple[str, Iterable[object]]) -> Array:
-        """A column as an array over the values of its key columns; 0 where there is no row."""
-        frame = self.tables[table]
-        indices = [pd.Index(list(values)) for _, values in axes]
-        places = [index.get_indexer(pd.Index(frame[key])) for (key, _), index in zip(axes, indices, strict=True)]
-        dense = np.zeros([len(index) for index in indices])
-        known = np.logical_and.reduce([place >= 0 for place in places])
-        dense[tuple(place[known] for place in places)] = frame[column].to_numpy(float)[known]
-        return dense
+    def array(self, table: str, column: str, *axes: tuple[Key, Collection[object]]) -> Array:
+        """A column as an array over the values of its keys; 0 where there is no row."""
+        return self.tables[table].array(column, *axes)
 
     def by_site(self, column: str, table: str = "sites") -> Array:
         return self.array(table, column, ("site", self.sites), ("year", self.years))
@@ -341,60 +351,54 @@ class Books:
     @cached_property
     def site_flow(self) -> dict[str, Array]:
         """Columns of the operation table; shape (S, Y, T)."""
-        return self._flows(self.tables["operation"], "site", self.sites)
+        return self._flows("operation", "site", self.sites)
 
     @cached_property
     def resource_flow(self) -> dict[str, Array]:
         """Columns of the resource_operation table; shape (R, Y, T)."""
-        return self._flows(self.tables["resource_operation"], "resource", self.resources)
+        return self._flows("resource_operation", "resource", self.resources)
 
     @cached_property
     def zone_flow(self) -> dict[str, Array]:
-        return self._flows(self.tables["zone_operation"], "zone", self.zones)
+        return self._flows("zone_operation", "zone", self.zones)
 
     @cached_property
     def corridor_flow(self) -> dict[str, Array]:
-        return self._flows(self.tables["corridor_operation"], "corridor", self.corridors)
+        return self._flows("corridor_operation", "corridor", self.corridors)
 
     @cached_property
     def supply(self) -> Array:
         """Output of the supply blocks; shape (B, Y, T)."""
-        frame = self.tables["supply_operation"]
-        named = frame.assign(block=frame["zone"] + "\n" + frame["block"])
-        return self._flows(named, "block", ["\n".join(key) for key in self.blocks])["mw"]
+        return self._flows("supply_operation", ("zone", "block"), self.blocks)["mw"]
 
-    def _flows(self, frame: pd.DataFrame, key: str, names: Iterable[str]) -> dict[str, Array]:
-        axes = (pd.Index(list(names), dtype=object), pd.Index(self.years), pd.RangeIndex(len(self.hours)))
-        places = [
-            index.get_indexer(pd.Index(frame[column]))
-            for index, column in zip(axes, (key, "year", "step"), strict=True)
-        ]
-        flows = {}
-        for column in [name for name in frame.columns if name not in ("year", "step") and name not in TEXT]:
-            flows[column] = np.zeros([len(index) for index in axes])
-            flows[column][tuple(places)] = frame[column].to_numpy(float)
-        return flows
+    def _flows(self, name: str, key: Key, names: Collection[object]) -> dict[str, Array]:
+        table = self.tables[name]
+        flows = [column for column in table.columns if column not in ("year", "step") and column not in TEXT]
+        return table.arrays(flows, (key, names), ("year", self.years), ("step", self.steps))
 
-    def money(self, table: str, column: str, *keys: str) -> pd.Series[float]:
-        """A column by its key; years as whole numbers."""
-        frame = self.tables[table]
-        whole = {key: frame[key].astype(int) for key in keys if key.endswith("year") or key == "billing_month"}
-        index = pd.MultiIndex.from_frame(frame.assign(**whole)[list(keys)])
-        return pd.Series(frame[column].to_numpy(float), index=index)
+    def money(self, table: str, column: str, *keys: str) -> dict[Any, float]:
+        """Sum of a column by keys."""
+        total: dict[Any, float] = {}
+        for key, value in zip(self.tables[table].rows(*keys), self.tables[table][column].tolist(), strict=True):
+            total[key] = total.get(key, 0.0) + value
+        return total
 
     # What is in service
 
     @cached_property
     def builds(self) -> tuple[Build, ...]:
         """Rows of the allocation that name an option in one of its modes."""
-        table = self.tables["allocation"]
-        names = table["option"] + " [" + table["funding_mode"] + "]"
-        rows = table[["year", "blocks", "energy_blocks"]].to_numpy(float).tolist()
+        rows = zip(self.funded, self.tables["allocation"].rows("year", "blocks", "energy_blocks"), strict=True)
         return tuple(
-            Build(self.resources[name], int(year), blocks, energy_blocks, self.base_year)
-            for name, (year, blocks, energy_blocks) in zip(names, rows, strict=True)
+            Build(self.resources[name], year, blocks, energy_blocks, self.base_year)
+            for name, (year, blocks, energy_blocks) in rows
             if name in self.resources
         )
+
+    @cached_property
+    def funded(self) -> list[str]:
+        """Resource that every row of the allocation names."""
+        return [f"{option} [{mode}]" for option, mode in self.tables["allocation"].rows("option", "funding_mode")]
 
     @cached_property
     def retired(self) -> dict[str, Array]:
@@ -481,6 +485,22 @@ class Books:
         """Points of a zone's capacity price curve: shortfall and price change."""
         rows = [r for r in self.instance.capacity_price_curve if r.zone == zone]
         return _points([(r.shortfall_mw, r.price_change_usd_per_kw_year) for r in rows])
+
+
+Figure = TypeVar("Figure")
+
+
+def once(work_out: Callable[[Books], Figure]) -> Callable[[Books], Figure]:
+    """Keep what follows from books as long as they are there: several checks use it."""
+    known: WeakKeyDictionary[Books, Figure] = WeakKeyDictionary()
+
+    @wraps(work_out)
+    def figure(books: Books) -> Figure:
+        if books not in known:
+            known[books] = work_out(books)
+        return known[books]
+
+    return figure
 
 
 def _points(points: list[tuple[float, float]]) -> tuple[Array, Array] | None:

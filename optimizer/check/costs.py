@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from optimizer.check.books import Books
+from optimizer.check.books import Books, once
 from optimizer.check.capacity_market import capacity_payment
 from optimizer.check.capital import capital_entries, credit
 from optimizer.check.operating import fixed_om, fuel_cost, startup_cost, variable_om
 from optimizer.check.policy import emissions
 from optimizer.check.rates import local_market_cost
-from optimizer.check.report import MWH_PER_YEAR, USD, Array, Comparison, at_least, at_most, equal, same
+from optimizer.check.report import MWH_PER_YEAR, USD, Array, Comparison, Figures, at_least, at_most, equal, same
 from optimizer.check.tables import COST_NAMES, PORTFOLIO
 from optimizer.check.tariffs import bills
 from optimizer.check.utilities import (
@@ -35,38 +35,50 @@ from optimizer.periods import HOURS_PER_YEAR
 
 #: (name, place) -> US$ by planning year.
 Yearly = defaultdict[tuple[str, str], Array]
+#: (name, place, year) -> US$.
+Costs = defaultdict[tuple[str, str, int], float]
 
 
 def check_costs(books: Books, objective_usd: float) -> Iterator[Comparison]:
     """Costs one by one, their sum, and the cash flow."""
-    expected = ledger(books)
-    for column in ("usd", "present_value_usd"):
-        found = books.money("costs", column, "name", "place", "year")
+    usd, present = ledger(books)
+    for column, expected in (("usd", usd), ("present_value_usd", present)):
+        found, worked_out = _by_name(books.money("costs", column, "name", "place", "year")), _by_name(expected)
         for name in COST_NAMES:
-            yield same(f"cost_{name}", _of_name(found, name), _of_name(expected[column], name), USD)
-    total = float(expected["present_value_usd"].sum())
-    listed = float(books.tables["costs"]["present_value_usd"].sum())
+            yield same(f"cost_{name}", found[name], worked_out[name], USD)
+    total, listed = sum(present.values()), float(books.tables["costs"]["present_value_usd"].sum())
     scale = max(USD, abs(objective_usd))
     yield equal("objective", [total, listed], objective_usd, ["recomputed", "costs table"], scale=scale)
-    yield from _cash(books, expected, objective_usd)
+    yield from _cash(books, sum(_by_name(present)["tie_break"].values()), objective_usd)
     yield from _credited(books)
 
 
-def _of_name(values: pd.Series[float], name: str) -> pd.Series[float]:
-    return values[values.index.get_level_values(0) == name]
+def _by_name(costs: Figures) -> defaultdict[str, dict[Any, float]]:
+    """Costs of each name, by their keys."""
+    of_name: defaultdict[str, dict[Any, float]] = defaultdict(dict)
+    for key, usd in costs.items():
+        of_name[key[0]][key] = usd
+    return of_name
 
 
-def ledger(books: Books) -> pd.DataFrame:
-    """All costs: columns usd and present_value_usd by (name, place, year)."""
-    rows = [
-        (name, place, year, usd, usd * weight)
-        for (name, place), values in yearly_costs(books).items()
-        for year, usd, weight in zip(books.years, values, books.year_weights, strict=True)
-    ]
-    rows += [(e.name, e.build.resource.place, e.build.year, e.usd, e.present_value_usd) for e in capital_entries(books)]
-    rows += [("site_opening", place, year, usd, usd * books.discount(year)) for place, year, usd in openings(books)]
-    frame = pd.DataFrame(rows, columns=["name", "place", "year", "usd", "present_value_usd"])
-    return frame.groupby(["name", "place", "year"]).sum()
+def ledger(books: Books) -> tuple[Costs, Costs]:
+    """All costs by (name, place, year): US$ of the year, and present values."""
+    usd: Costs = defaultdict(float)
+    present: Costs = defaultdict(float)
+
+    def add(name: str, place: str, year: int, amount: float, value: float) -> None:
+        usd[name, place, year] += amount
+        present[name, place, year] += value
+
+    for (name, place), values in yearly_costs(books).items():
+        worth = zip(books.years, values.tolist(), (values * books.year_weights).tolist(), strict=True)
+        for year, amount, value in worth:
+            add(name, place, year, amount, value)
+    for entry in capital_entries(books):
+        add(entry.name, entry.build.resource.place, entry.build.year, entry.usd, entry.present_value_usd)
+    for place, year, amount in openings(books):
+        add("site_opening", place, year, amount, amount * books.discount(year))
+    return usd, present
 
 
 def openings(books: Books) -> Iterator[tuple[str, int, float]]:
@@ -77,6 +89,7 @@ def openings(books: Books) -> Iterator[tuple[str, int, float]]:
             yield site.site, years[0], site.opening_cost_usd
 
 
+@once
 def yearly_costs(books: Books) -> Yearly:
     """Costs that recur every year, and the tie-break."""
     total: Yearly = defaultdict(lambda: np.zeros(len(books.years)))
@@ -140,14 +153,14 @@ def _add_payments(books: Books, total: Yearly) -> None:
     """What is paid to utilities and their classes beside the bills."""
     for utility, usd in network_charge(books).items():
         total["shared_network_charges", utility] += usd
-    paid = books.money("make_whole", "usd", "utility", "year").groupby(level=[0, 1]).sum()
+    paid = books.money("make_whole", "usd", "utility", "year")
     posted = books.money("stranding", "collateral_usd", "utility", "exit_year")
     for name, row in books.utilities.items():
         total["make_whole", name] += _by_year(books, paid, name)
         total["collateral_carry", name] += row.collateral_carry_share * _by_year(books, posted, name)
 
 
-def _by_year(books: Books, values: pd.Series[float], name: str) -> Array:
+def _by_year(books: Books, values: Figures, name: str) -> Array:
     return np.array([values.get((name, year), 0.0) for year in books.years])
 
 
@@ -197,27 +210,25 @@ def _credited(books: Books) -> Iterator[Comparison]:
 # Cash
 
 
-def _cash(books: Books, expected: pd.DataFrame, objective_usd: float) -> Iterator[Comparison]:
+def _cash(books: Books, tie_break: float, objective_usd: float) -> Iterator[Comparison]:
     """Cash by name and calendar year, and its present value."""
     found = books.money("cash_flow", "usd", "name", "calendar_year")
     yield same("cash_flow", found, cash(books), USD)
-    tie_break = float(_of_name(expected["present_value_usd"], "tie_break").sum())
-    factors = [books.discount(int(year)) for year in found.index.get_level_values(1)]
-    value = float(found.to_numpy() @ np.array(factors))
+    value = sum(usd * books.discount(year) for (_, year), usd in found.items())
     scale = max(USD, abs(objective_usd))
     yield equal("cash_flow_value", value, objective_usd - tie_break, scale=scale)
 
 
-def cash(books: Books) -> pd.Series[float]:
+def cash(books: Books) -> dict[tuple[str, int], float]:
     """Cash of the sponsor by (name, calendar year)."""
     total: defaultdict[tuple[str, int], float] = defaultdict(float)
     for (name, _), values in yearly_costs(books).items():
-        for year, usd in zip(books.years, values, strict=True):
+        for year, usd in zip(books.years, values.tolist(), strict=True):
             for later in range(year, year + books.grid.years_represented[year]):
-                total[name, later] += float(usd) * (name != "tie_break")
+                total[name, later] += usd * (name != "tie_break")
     for entry in capital_entries(books):
         for year, usd in entry.cash.items():
             total[entry.name, year] += usd
     for _, year, usd in openings(books):
         total["site_opening", year] += usd
-    return pd.Series(list(total.values()), pd.MultiIndex.from_tuples(list(total)), dtype=float)
+    return total

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from itertools import groupby
+from typing import Any
 
 import numpy as np
 
@@ -43,23 +44,22 @@ def _keys(builds: tuple[Build, ...]) -> list[tuple[str, int]]:
 
 def _allocation(books: Books) -> Iterator[Comparison]:
     """Rows of the allocation: a mode the option allows, its facts, and MW, MWh and US$ by its blocks."""
-    table, builds = books.tables["allocation"], books.builds
-    foreign = len(table) - len(builds)
-    yield equal("funding_modes", foreign, 0, scale=1)
-    table = table[(table["option"] + " [" + table["funding_mode"] + "]").isin(list(books.resources))]
-    keys = _keys(builds)
-    facts = ["site", "zone", "corridor", "technology", "kind", "utility"]
-    wrong = [
-        _strayed(tuple(row), _facts(b.option, b.resource.kind))
-        for row, b in zip(table[facts].to_numpy(), builds, strict=True)
-    ]
-    yield equal("allocation_facts", wrong, 0, keys)
-    yield equal("allocation_mw", table["mw"], [b.mw for b in builds], keys, scale=np.fmax(MW, table["mw"]))
-    yield equal(
-        "allocation_mwh", table["mwh"], [b.mwh for b in builds], keys, scale=np.fmax(MWH_OF_STORE, table["mwh"])
+    table, builds, keys = books.tables["allocation"], books.builds, _keys(books.builds)
+    foreign = {"allocation": len(table) - len(builds)}
+    for name in ("capacity", "resource_operation", "slot_levels", "credited_energy"):
+        foreign[name] = int(np.count_nonzero(books.tables[name].positions("resource", books.resources) < 0))
+    yield equal("funding_modes", list(foreign.values()), 0, list(foreign))
+    own = np.array([name in books.resources for name in books.funded], dtype=bool)
+    rows = zip(
+        *(table[fact][own] for fact in ("site", "zone", "corridor", "technology", "kind", "utility")), strict=True
     )
-    capex = np.array([b.capex_usd for b in builds])
-    yield equal("capex", table["capex_usd"], capex, keys, scale=np.fmax(USD, capex))
+    wrong = [_strayed(row, _facts(b.option, b.resource.kind)) for row, b in zip(rows, builds, strict=True)]
+    yield equal("allocation_facts", wrong, 0, keys)
+    mw, mwh, capex = (table[column][own] for column in ("mw", "mwh", "capex_usd"))
+    yield equal("allocation_mw", mw, [b.mw for b in builds], keys, scale=np.fmax(MW, mw))
+    yield equal("allocation_mwh", mwh, [b.mwh for b in builds], keys, scale=np.fmax(MWH_OF_STORE, mwh))
+    expected = np.array([b.capex_usd for b in builds])
+    yield equal("capex", capex, expected, keys, scale=np.fmax(USD, expected))
 
 
 def _facts(option: FundingOption, kind: str) -> tuple[str, ...]:
@@ -67,7 +67,7 @@ def _facts(option: FundingOption, kind: str) -> tuple[str, ...]:
     return tuple(name or "" for name in names)
 
 
-def _strayed(found: tuple[str, ...], expected: tuple[str, ...]) -> int:
+def _strayed(found: tuple[Any, ...], expected: tuple[str, ...]) -> int:
     return sum(left != right for left, right in zip(found, expected, strict=True))
 
 
@@ -168,9 +168,10 @@ def _capacity(books: Books) -> Iterator[Comparison]:
             f"capacity_{column}", found, expected, list(books.resources), books.years, scale=np.fmax(floor, expected)
         )
     table = books.tables["capacity"]
-    facts = ["option", "funding_mode", "site", "zone", "corridor", "technology", "kind"]
-    wrong = [_strayed(tuple(row[1:]), _resource_facts(books, row[0])) for row in table[["resource", *facts]].to_numpy()]
-    yield equal("capacity_facts", wrong, 0, list(zip(table["resource"], table["year"].astype(int), strict=True)))
+    facts = ("option", "funding_mode", "site", "zone", "corridor", "technology", "kind")
+    rows = zip(table["resource"], table.rows(*facts), strict=True)
+    wrong = [_strayed(row, _resource_facts(books, name)) for name, row in rows]
+    yield equal("capacity_facts", wrong, 0, list(table.rows("resource", "year")))
 
 
 def _resource_facts(books: Books, name: str) -> tuple[str, ...]:

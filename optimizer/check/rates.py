@@ -28,7 +28,7 @@ from optimizer.schema import POOLS
 BINDING = 1e-4
 #: A cap is met when this much or less is left under it, by a class that the project touches with at least so much, US$.
 MET_USD, TOUCHED_USD = 1e-3, 10.0
-KEY = ("utility", "customer_class", "year")
+CLASS = ("utility", "customer_class")
 
 Classes = dict[tuple[str, str], Array]
 
@@ -58,8 +58,7 @@ def _flat(values: Classes) -> Array:
 
 def _found(books: Books, column: str, table: str = "rates") -> Array:
     """A column by class and year, in the order of the instance; 0 where there is no row."""
-    found = books.money(table, column, *KEY)
-    return np.array([found.get((*name, year), 0.0) for name in books.classes for year in books.years])
+    return books.array(table, column, (CLASS, books.classes), ("year", books.years)).ravel()
 
 
 def _scale(bridge: dict[str, Array]) -> Array:
@@ -117,15 +116,14 @@ def _make_whole(books: Books, keys: list[tuple[str, str, int]]) -> Iterator[Comp
 def local_bridge(books: Books) -> dict[str, Classes]:
     """Parts of each class's cost change, by column of the rates table; shape (Y,) each."""
     pools = {f"{pool}_usd": _pool(books, pool) for pool in POOLS}
-    made_whole = books.money("make_whole", "usd", *KEY)
-    paid = {name: np.array([made_whole.get((*name, year), 0.0) for year in books.years]) for name in books.classes}
+    paid = books.array("make_whole", "usd", (CLASS, books.classes), ("year", books.years))
     return {
         **pools,
         "market_energy_usd": market_energy(books),
         "market_capacity_usd": market_capacity(books),
         "bill_credit_usd": _bill_credit(books),
         "network_credit_usd": _network_credit(books),
-        "make_whole_usd": {name: -values for name, values in paid.items()},
+        "make_whole_usd": dict(zip(books.classes, -paid, strict=True)),
     }
 
 

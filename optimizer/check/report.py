@@ -8,16 +8,17 @@ below let pass 1e-4 MW, 1 US$, and what 1e-4 MW make in a year.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.float64]
 Axis = Sequence[Any]
+#: A figure by key: names, then the year.
+Figures = Mapping[Any, float]
 
 #: Floors of the natural scale by unit.
 MW = 100.0
@@ -120,19 +121,19 @@ def at_least(name: str, found: ArrayLike, limit: ArrayLike, *axes: Axis, scale: 
     return Comparison(name, below.limit, below.found, below.excess, below.scale, below.place)
 
 
-def same(name: str, found: pd.Series[float], expected: pd.Series[float], floor: float) -> Comparison:
+def same(name: str, found: Figures, expected: Figures, floor: float) -> Comparison:
     """Two tables by the same keys; a key missing in one counts as 0. The scale is the larger of the two figures."""
-    index = found.index.union(expected.index)
-    left, right = (table.reindex(index, fill_value=0.0).to_numpy(float) for table in (found, expected))
+    keys = list({**found, **expected})
+    left, right = (np.array([table.get(key, 0.0) for key in keys], dtype=float) for table in (found, expected))
     scale = np.fmax(np.fmax(np.abs(left), np.abs(right)), floor)
-    return _comparison(name, left, right, scale, (list(index),), absolute=True)
+    return _comparison(name, left, right, scale, (keys,), absolute=True)
 
 
-def no_more(name: str, found: pd.Series[float], limit: pd.Series[float], floor: float) -> Comparison:
+def no_more(name: str, found: Figures, limit: Figures, floor: float) -> Comparison:
     """Figures against limits by the same keys; a key without figure counts as 0, one without limit has none."""
-    left = found.reindex(limit.index, fill_value=0.0).to_numpy(float)
-    right = limit.to_numpy(float)
-    return at_most(name, left, right, list(limit.index), scale=np.fmax(np.abs(right), floor))
+    keys = list(limit)
+    left, right = np.array([found.get(key, 0.0) for key in keys]), np.array(list(limit.values()), dtype=float)
+    return at_most(name, left, right, keys, scale=np.fmax(np.abs(right), floor))
 
 
 def _comparison(

@@ -6,14 +6,14 @@ All other checks read the tables by key, so they are made only when these hold.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from itertools import product
+from collections.abc import Collection, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from optimizer.check.reading import Key, Rows, Table
 from optimizer.check.report import Comparison, equal
 from optimizer.instance import Instance
 from optimizer.periods import TimeGrid
@@ -59,41 +59,32 @@ COST_NAMES = (
 PORTFOLIO = "portfolio"
 
 
-def clean_tables(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
-    """The tables with blanks as empty text, truth values as 0 and 1, and what is no number as NaN."""
-    return {name: _clean(tables[name], columns) for name, columns in TABLES.items() if name in tables}
-
-
-def _clean(table: pd.DataFrame, columns: tuple[str, ...]) -> pd.DataFrame:
-    found = [column for column in columns if column in table.columns]
-    return pd.DataFrame({column: _clean_column(table[column]) for column in found})
-
-
-def _clean_column(column: pd.Series[Any]) -> pd.Series[Any]:
-    if column.name in TEXT:
-        return column.astype(object).where(column.notna(), "").reset_index(drop=True)
-    return pd.to_numeric(column, errors="coerce").astype(float).reset_index(drop=True)
-
-
-def check_columns(tables: Mapping[str, pd.DataFrame]) -> Iterator[Comparison]:
+def check_columns(tables: Mapping[str, Table]) -> Iterator[Comparison]:
     """Every table and column of the contract is there."""
-    lacking = [len(set(columns) - set(tables.get(name, pd.DataFrame()).columns)) for name, columns in TABLES.items()]
+    found = {name: table.columns for name, table in tables.items()}
+    lacking = [len(set(columns) - set(found.get(name, {}))) for name, columns in TABLES.items()]
     yield equal("table_columns", lacking, 0, list(TABLES))
 
 
-def check_content(tables: Mapping[str, pd.DataFrame], instance: Instance, grid: TimeGrid) -> Iterator[Comparison]:
+def check_content(tables: Mapping[str, Table], instance: Instance, grid: TimeGrid) -> Iterator[Comparison]:
     """Numbers are finite, keys stand once, names are known, and no row of a full table is missing."""
     columns = [(name, column) for name in TABLES for column in TABLES[name] if column not in TEXT]
-    broken = [int((~np.isfinite(tables[name][column].to_numpy())).sum()) for name, column in columns]
+    broken = [np.count_nonzero(~np.isfinite(tables[name][column])) for name, column in columns]
     yield equal("finite_numbers", broken, 0, columns)
-    repeated = [int(tables[name].duplicated(list(key)).sum()) for name, key in KEYS.items()]
-    yield equal("unique_keys", repeated, 0, list(KEYS))
+    yield equal("unique_keys", [tables[name].repeated(key) for name, key in KEYS.items()], 0, list(KEYS))
     known = _known(instance, grid)
     named = [(name, column) for name in TABLES for column in TABLES[name] if column in known]
-    unknown = [int((~tables[name][column].isin(known[column] | {""})).sum()) for name, column in named]
+    unknown = [_unknown(tables[name], column, known[column]) for name, column in named]
     yield equal("known_names", unknown, 0, named)
     yield from _rows(tables, instance, grid)
     yield from _steps(tables, grid)
+
+
+def _unknown(table: Table, column: str, known: set[Any]) -> int:
+    """How many rows name what is not known."""
+    numbers, distinct = table.numbered(column)
+    strange = np.array([value not in known and value != "" for value in distinct], dtype=bool)
+    return int(np.count_nonzero(strange[numbers]))
 
 
 def _known(instance: Instance, grid: TimeGrid) -> dict[str, set[Any]]:
@@ -127,37 +118,37 @@ def _known(instance: Instance, grid: TimeGrid) -> dict[str, set[Any]]:
     }
 
 
-def _rows(tables: Mapping[str, pd.DataFrame], instance: Instance, grid: TimeGrid) -> Iterator[Comparison]:
+def _rows(tables: Mapping[str, Table], instance: Instance, grid: TimeGrid) -> Iterator[Comparison]:
     """Tables that have a row for every place, year and step."""
-    years, steps = list(map(float, grid.years)), list(map(float, grid.steps.index))
-    sites, zones = [row.site for row in instance.sites], [row.zone for row in instance.zones]
+    year, step = ("year", grid.years), ("step", range(len(grid.steps)))
+    site, zone = ("site", [row.site for row in instance.sites]), ("zone", [row.zone for row in instance.zones])
     classes = [(row.utility, row.customer_class) for row in instance.customer_classes]
     firm = [row.site for row in instance.sites if row.adequacy_margin is not None or row.n_minus_1]
-    expected = {
-        "sites": product(sites, years),
-        "operation": product(sites, years, steps),
-        "zone_operation": product(zones, years, steps),
-        "compute": product(years),
-        "rates": ((*names, year) for names in classes for year in years),
-        "capacity_obligation": product((row.zone for row in instance.zones if row.capacity_obligation), years),
-        "adequacy": product(firm, years),
+    expected: dict[str, tuple[tuple[Key, Collection[Any]], ...]] = {
+        "sites": (site, year),
+        "operation": (site, year, step),
+        "zone_operation": (zone, year, step),
+        "compute": (year,),
+        "rates": ((("utility", "customer_class"), classes), year),
+        "capacity_obligation": (("zone", [row.zone for row in instance.zones if row.capacity_obligation]), year),
+        "adequacy": (("site", firm), year),
     }
-    missing = [len(set(rows) - set(_keys(tables[name], KEYS[name]))) for name, rows in expected.items()]
+    missing = [tables[name].lacking(*axes) for name, axes in expected.items()]
     yield equal("complete_rows", missing, 0, list(expected))
 
 
-def _keys(table: pd.DataFrame, key: tuple[str, ...]) -> Iterator[tuple[Any, ...]]:
-    return zip(*(table[column].tolist() for column in key), strict=True)
-
-
-def _steps(tables: Mapping[str, pd.DataFrame], grid: TimeGrid) -> Iterator[Comparison]:
+def _steps(tables: Mapping[str, Table], grid: TimeGrid) -> Iterator[Comparison]:
     """Rows of a step name its period and carry its weight."""
     names = [name for name, columns in TABLES.items() if {"period", "step"} <= set(columns)]
-    periods = grid.steps["period"].to_dict()
-    strayed = [
-        int((tables[name]["step"].map(periods).astype(object) != tables[name]["period"]).sum()) for name in names
-    ]
-    yield equal("periods_of_steps", strayed, 0, names)
+    yield equal("periods_of_steps", [_strayed(tables[name], grid) for name in names], 0, names)
     operation = tables["operation"]
-    weights = operation["step"].map(grid.steps["weight_hours"].to_dict()).fillna(math.nan)
-    yield equal("weights", operation["weight_hours"], weights, list(_keys(operation, KEYS["operation"])))
+    step = operation.positions("step", range(len(grid.steps)))
+    weights = np.where(step < 0, math.nan, grid.steps["weight_hours"].to_numpy(float)[step])
+    yield equal("weights", operation["weight_hours"], weights, Rows(operation, KEYS["operation"]))
+
+
+def _strayed(table: Table, grid: TimeGrid) -> int:
+    """How many rows name another period than that of their step."""
+    numbers, periods = pd.factorize(grid.steps["period"])
+    step, period = table.positions("step", range(len(grid.steps))), table.positions("period", list(periods))
+    return int(np.count_nonzero((step < 0) | (numbers[step] != period)))

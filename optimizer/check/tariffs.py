@@ -13,15 +13,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import product
+from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from optimizer import schema
-from optimizer.check.books import Books, Build
+from optimizer.check.books import Books, Build, once
 from optimizer.check.compute import site_years
 from optimizer.check.operating import fixed_om
-from optimizer.check.report import MW, USD, Array, Comparison, same
+from optimizer.check.report import MW, USD, Array, Comparison, equal, same
 from optimizer.finance import escalate, revenue_requirement
 
 PARTS = ("demand", "energy", "fixed", "contract")
@@ -30,32 +30,31 @@ PARTS = ("demand", "energy", "fixed", "contract")
 def check_tariffs(books: Books) -> Iterator[Comparison]:
     """Billing demand is exactly what was metered or owed, and the bills follow from it."""
     key = ("site", "year", "billing_month")
-    expected = billing(books)
+    expected = {column: _by_month(books, values) for column, values in billing(books).items()}
     for column, floor in (("months", 1.0), ("metered_peak_mw", MW), ("minimum_mw", MW), ("billing_demand_mw", MW)):
-        found = books.money("tariff_bills", column, *key)
-        used = expected[column][
-            [name in found.index or value > 0 for name, value in expected["billing_demand_mw"].items()]
-        ]
+        found, due = books.money("tariff_bills", column, *key), expected["billing_demand_mw"]
+        used = {name: value for name, value in expected[column].items() if name in found or due[name] > 0}
         yield same("billing_demand", found, used, floor)
-    yield same(
-        "demand_charges", books.money("tariff_bills", "demand_charge_usd", *key), expected["demand_charge_usd"], USD
-    )
+    charged = books.money("tariff_bills", "demand_charge_usd", *key)
+    yield same("demand_charges", charged, expected["demand_charge_usd"], USD)
     parts = bills(books)
-    for part in (*PARTS, "total"):
-        amount = parts[part] if part in parts else sum(parts.values())
+    for part, usd in {**parts, "total": np.sum(list(parts.values()), axis=0)}.items():
         found = books.money("bills", f"{part}_usd", "site", "year")
-        yield same(f"bills_{part}", found, by_site_year(books, np.asarray(amount)), USD)
+        yield same(f"bills_{part}", found, by_site_year(books, usd), USD)
     for table in ("bills", "tariff_bills"):
-        frame = books.tables[table]
-        wrong = [
-            float(books.sites[site].utility != utility)
-            for site, utility in zip(frame["site"], frame["utility"], strict=True)
-        ]
-        yield same("bill_of_utility", pd.Series(wrong), pd.Series(0.0, frame.index), 1.0)
+        rows = list(books.tables[table].rows("site", "utility", "year"))
+        wrong = [books.sites[site].utility != utility for site, utility, _ in rows]
+        yield equal("bill_of_utility", wrong, 0, rows)
 
 
-def by_site_year(books: Books, values: Array) -> pd.Series[float]:
-    return pd.Series(values.ravel(), index=pd.MultiIndex.from_product([list(books.sites), books.years]))
+def by_site_year(books: Books, values: Array) -> dict[Any, float]:
+    """Values of shape (S, Y) by site and year."""
+    return dict(zip(product(books.sites, books.years), values.ravel().tolist(), strict=True))
+
+
+def _by_month(books: Books, values: Array) -> dict[Any, float]:
+    """Values of shape (S, Y, M) by site, year and billing month."""
+    return dict(zip(product(books.sites, books.years, books.months), values.ravel().tolist(), strict=True))
 
 
 def charge(tariff: schema.Tariff, books: Books, column: str) -> Array:
@@ -64,48 +63,50 @@ def charge(tariff: schema.Tariff, books: Books, column: str) -> Array:
     return np.array([escalate(value, tariff.change_per_year, year, books.base_year) for year in books.years])
 
 
-def billing(books: Books) -> pd.DataFrame:
-    """Billing demand and demand charge by site, year and billing month."""
-    months = books.grid.billing.drop_duplicates("billing_month").set_index("billing_month")["months"]
-    served = [site for site in books.sites if books.tariff(site) is not None]
-    index = pd.MultiIndex.from_tuples(
-        list(product(served, books.years, months.index)), names=["site", "year", "billing_month"]
-    )
-    rows = [np.stack(_site_billing(books, site, months), axis=-1).reshape(-1, 5) for site in served]
-    names = ["months", "metered_peak_mw", "minimum_mw", "billing_demand_mw", "demand_charge_usd"]
-    return pd.DataFrame(np.concatenate([*rows, np.zeros((0, 5))]), index=index, columns=names)
+@once
+def billing(books: Books) -> dict[str, Array]:
+    """Columns of the tariff bills, shape (S, Y, M) each; 0 at a site without tariff."""
+    months = np.array(list(books.months.values()))
+    peak = _metered_peaks(books)
+    shares = {name: _of_tariffs(books, f"{name}_share") for name in ("minimum_demand", "ratchet")}
+    least = shares["minimum_demand"] * site_years(books, "contract_mw") * books.by_site("open")
+    owed = np.maximum(least, shares["ratchet"] * peak.max(axis=2))
+    demand = np.maximum(peak, owed[:, :, None])
+    tariffs = [books.tariff(site) for site in books.sites]
+    none = np.zeros(len(books.years))
+    price = np.array([none if t is None else charge(t, books, "demand_usd_per_kw_month") for t in tariffs])
+    columns = {
+        "months": months,
+        "metered_peak_mw": peak,
+        "minimum_mw": least[:, :, None],
+        "billing_demand_mw": demand,
+        "demand_charge_usd": months * 1000 * price[:, :, None] * demand,
+    }
+    served = np.array([tariff is not None for tariff in tariffs])[:, None, None]
+    return {name: np.where(served, values, np.zeros_like(peak)) for name, values in columns.items()}
 
 
-def _site_billing(books: Books, site: str, months: pd.Series[float]) -> tuple[Array, ...]:
-    """Columns of `billing` for a site; shape (Y, months) each."""
-    tariff, row = books.tariff(site), list(books.sites).index(site)
-    assert tariff is not None
-    peak = _metered_peaks(books, row, list(months.index))
-    least = tariff.minimum_demand_share * site_years(books, "contract_mw")[row] * books.by_site("open")[row]
-    ratchet = tariff.ratchet_share * peak.max(axis=1)
-    demand = np.maximum(peak, np.maximum(ratchet, least)[:, None])
-    weight: Array = np.broadcast_to(months.to_numpy(float), peak.shape)
-    usd = weight * 1000 * charge(tariff, books, "demand_usd_per_kw_month")[:, None] * demand
-    return weight, peak, np.broadcast_to(least[:, None], peak.shape), demand, usd
+def _of_tariffs(books: Books, column: str) -> Array:
+    """A column of each site's tariff, 0 where there is none; shape (S, 1)."""
+    tariffs = (books.tariff(site) for site in books.sites)
+    return np.array([[0.0 if tariff is None else float(getattr(tariff, column))] for tariff in tariffs])
 
 
-def _metered_peaks(books: Books, row: int, months: list[int]) -> Array:
-    """Highest import over the periods of each billing month; shape (Y, months)."""
-    imports, table = books.site_flow["import_mw"][row], books.grid.billing
-    members = [table.loc[table["billing_month"] == month, "part"] for month in months]
-    steps = [np.concatenate([books.grid.parts[part] for part in parts]) for parts in members]
-    return np.stack([imports[:, chosen].max(axis=1) for chosen in steps], axis=1)
+def _metered_peaks(books: Books) -> Array:
+    """Highest import over the periods of each billing month; shape (S, Y, M)."""
+    imports = books.site_flow["import_mw"]
+    return np.stack([imports[:, :, steps].max(axis=2) for steps in books.metered_steps.values()], axis=2)
 
 
+@once
 def bills(books: Books) -> dict[str, Array]:
     """Parts of the yearly bill; shape (S, Y) each."""
     total = {part: np.zeros((len(books.sites), len(books.years))) for part in PARTS}
-    demand = billing(books)["demand_charge_usd"].groupby(level=["site", "year"]).sum()
+    total["demand"] = billing(books)["demand_charge_usd"].sum(axis=2)
     for row, site in enumerate(books.sites):
         tariff = books.tariff(site)
         if tariff is None:
             continue
-        total["demand"][row] = [demand[site, year] for year in books.years]
         total["energy"][row] = _energy_charge(books, site, row, tariff)
         total["fixed"][row] = 12 * charge(tariff, books, "fixed_usd_per_month") * books.by_site("open")[row]
         total["contract"][row] = contract_charge(books, site)

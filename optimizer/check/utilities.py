@@ -20,10 +20,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from optimizer import schema
-from optimizer.check.books import Books, Build, Resource
+from optimizer.check.books import Books, Build, Resource, once
 from optimizer.check.capacity_market import capacity_payment
 from optimizer.check.compute import site_years
 from optimizer.check.investment import earliest_year
@@ -42,26 +41,29 @@ Requirement = dict[tuple[str, str, str], Array]
 def check_utilities(books: Books) -> Iterator[Comparison]:
     """All identities of this module."""
     found = books.money("revenue_requirement", "usd", "utility", "pool", "component", "year")
-    yield same("revenue_requirement", found, _series(books, requirement(books)), USD)
+    yield same("revenue_requirement", found, _figures(books, requirement(books)), USD)
     network = {"coincident_mw": (coincident(books), MW), "charge_usd": (network_charge(books), USD)}
     for column, (values, floor) in network.items():
         yield same(
-            "network_charges", books.money("network_charges", column, "utility", "year"), _series(books, values), floor
+            "network_charges", books.money("network_charges", column, "utility", "year"), _figures(books, values), floor
         )
     yield from _stranding(books)
 
 
-def _series(books: Books, values: Mapping[Any, Array]) -> pd.Series[float]:
-    """Arrays over the planning years as one series, the year last in its key."""
-    names = [key if isinstance(key, tuple) else (key,) for key in values]
-    keys = [(*name, year) for name in names for year in books.years]
-    index = pd.MultiIndex.from_tuples(keys) if keys else pd.MultiIndex.from_arrays([[], []])
-    return pd.Series(np.concatenate([*values.values(), np.zeros(0)]), index=index)
+def _figures(books: Books, values: Mapping[Any, Array]) -> dict[Any, float]:
+    """Arrays over the planning years as figures, the year last in their keys."""
+    names = {key: key if isinstance(key, tuple) else (key,) for key in values}
+    return {
+        (*names[key], year): usd
+        for key, array in values.items()
+        for year, usd in zip(books.years, array.tolist(), strict=True)
+    }
 
 
 # Revenue requirement
 
 
+@once
 def requirement(books: Books) -> Requirement:
     """Yearly cost to each utility by (utility, pool, component); shape (Y,) each."""
     total: Requirement = defaultdict(lambda: np.zeros(len(books.years)))
@@ -132,6 +134,7 @@ def _add_zone_purchases(books: Books, total: Requirement) -> None:
             total[home.utility, "fuel", "purchases"] += value[row]
 
 
+@once
 def zone_plant_value(books: Books) -> Array:
     """Net output of zone plant at the market price, or at the buy-back price of a stack; shape (R, Y)."""
     zones = list(books.zones)
@@ -223,6 +226,7 @@ def coincident(books: Books) -> dict[str, Array]:
     return total
 
 
+@once
 def network_charge(books: Books) -> dict[str, Array]:
     """Share of the network cost that the sites pay, by utility; shape (Y,)."""
     rows = {(row.utility, row.year): row for row in books.instance.shared_network_costs}
@@ -268,23 +272,21 @@ def _stranding(books: Books) -> Iterator[Comparison]:
         name: books.money("stranding", f"{name}_usd", *key)
         for name in ("exposure", "exit_fee", "collateral", "headroom")
     }
-    exposure, fee = _series(books, exposures(books)), _series(books, exit_fees(books))
-    listed = found["exposure"].index
-    yield same("stranding_exposure", found["exposure"], exposure[exposure.index.isin(listed) | (exposure > 0)], USD)
-    yield same("stranding_exit_fee", found["exit_fee"], fee[fee.index.isin(listed)], USD)
-    covered = fee + found["collateral"].reindex(fee.index, fill_value=0.0)
-    left = (covered - exposure).reindex(listed)
+    exposure, fee = _figures(books, exposures(books)), _figures(books, exit_fees(books))
+    listed = found["exposure"]
+    due = {key: usd for key, usd in exposure.items() if key in listed or usd > 0}
+    yield same("stranding_exposure", listed, due, USD)
+    yield same("stranding_exit_fee", found["exit_fee"], {key: fee[key] for key in listed if key in fee}, USD)
+    covered = {key: usd + found["collateral"].get(key, 0.0) for key, usd in fee.items()}
+    left = {key: covered[key] - exposure[key] for key in listed if key in covered}
     yield same("stranding_headroom", found["headroom"], left, USD)
-    most = _series(
-        books, {row.utility: np.full(len(books.years), row.max_collateral_usd) for row in books.instance.utilities}
-    )
+    most = {(name, year): row.max_collateral_usd for name, row in books.utilities.items() for year in books.years}
     yield no_more("collateral", found["collateral"], most, USD)
-    yield at_least("collateral", found["collateral"], 0, list(listed), scale=USD)
+    yield at_least("collateral", list(found["collateral"].values()), 0, list(listed), scale=USD)
     if books.instance.manifest.rates.enforce:
-        bound = [name for name, row in books.utilities.items() if row.stranding_limit]
-        chosen = exposure.index.get_level_values(0).isin(bound)
-        left, right = exposure[chosen], covered[chosen]
-        yield at_most("stranding", left, right, list(left.index), scale=np.fmax(USD, left))
+        bound = [key for key in exposure if books.utilities[key[0]].stranding_limit]
+        lost = np.array([exposure[key] for key in bound])
+        yield at_most("stranding", lost, [covered[key] for key in bound], bound, scale=np.fmax(USD, lost))
 
 
 def _financed(books: Books, utility: str) -> list[Build]:

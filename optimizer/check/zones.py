@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from optimizer.check.books import Books
+from optimizer.check.books import Books, once
 from optimizer.check.report import MW, PER_MWH, USD, Array, Comparison, at_least, at_most, equal
 
 
@@ -108,11 +108,13 @@ def _prices(books: Books) -> Iterator[Comparison]:
             )
 
 
+@once
 def price_change(books: Books) -> Array:
     """Rise of the market price by the project; shape (Z, Y, T)."""
     return _read_off(books, lambda quantity, change: change)
 
 
+@once
 def price_rise_payment(books: Books) -> Array:
     """What the rise costs on the project's net purchase, US$ per hour; shape (Z, Y, T)."""
     return _read_off(books, lambda quantity, change: quantity * change)

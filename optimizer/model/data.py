@@ -265,7 +265,16 @@ class Data:
         return self.instance.hourly[series].to_numpy(float)
 
     def on_steps(self, series: str | None, otherwise: float) -> np.ndarray:
-        return self.grid.average(self.hourly(series, otherwise))
+        """Mean of a series over the hours of each step; the array is kept and cannot be written to."""
+        key = otherwise if series is None else series
+        if key not in self._on_steps:
+            self._on_steps[key] = self.grid.average(self.hourly(series, otherwise))
+            self._on_steps[key].flags.writeable = False
+        return self._on_steps[key]
+
+    @cached_property
+    def _on_steps(self) -> dict[str | float, np.ndarray]:
+        return {}
 
     def availability(self, resource: Resource) -> np.ndarray:
         """Output available per MW of capacity, by step."""

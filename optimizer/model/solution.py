@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from optimizer.model.data import Data
 from optimizer.model.matrix import Matrix
 
 Key = tuple[Hashable, ...]
+#: Name, place and year of a cost, and its present value, M$.
+Cost = tuple[tuple[str, str, int], float]
 
 
 class Solution:
@@ -37,8 +38,8 @@ class Solution:
         """Values of a variable that varies by step: index without the step -> array over all steps."""
         raise NotImplementedError
 
-    def costs(self) -> pd.DataFrame:
-        """Present value of every cost: columns name, place, year, and value in M$."""
+    def costs(self) -> list[Cost]:
+        """Present values of costs; those of one name, place and year are to be added."""
         raise NotImplementedError
 
     @staticmethod
@@ -64,8 +65,9 @@ class _OfMatrix(Solution):
             return {}
         return by_step(self.matrix.keys[name], self.x[self.matrix.names[name]], len(self.data.steps))
 
-    def costs(self) -> pd.DataFrame:
-        return _cost_table(self.matrix.cost_keys, self.matrix.cost_rows @ self.x + self.matrix.cost_offset)
+    def costs(self) -> list[Cost]:
+        values = self.matrix.cost_rows @ self.x + self.matrix.cost_offset
+        return list(zip(self.matrix.cost_keys, values.tolist(), strict=True))
 
 
 @dataclass(frozen=True)
@@ -98,11 +100,8 @@ class Assembled(Solution):
                 found[key] = found[key] + values if key in found else values
         return found
 
-    def costs(self) -> pd.DataFrame:
-        keys: list[Any] = [key for operation in self.operations for key in operation.costs]
-        values = [value for operation in self.operations for value in operation.costs.values()]
-        frame = pd.concat([self.decided.costs(), _cost_table(keys, np.array(values))])
-        return frame.groupby(["name", "place", "year"], as_index=False, sort=False).sum()
+    def costs(self) -> list[Cost]:
+        return [*self.decided.costs(), *(cost for operation in self.operations for cost in operation.costs.items())]
 
 
 def by_step(keys: Any, values: np.ndarray, count: int) -> dict[Key, np.ndarray]:
@@ -118,8 +117,3 @@ def by_step(keys: Any, values: np.ndarray, count: int) -> dict[Key, np.ndarray]:
             array = arrays[key[:-1]] = np.zeros(count)
         array[key[-1]] = value
     return arrays
-
-
-def _cost_table(keys: list[tuple[str, str, int]], values: np.ndarray) -> pd.DataFrame:
-    frame = pd.DataFrame(keys, columns=["name", "place", "year"]).assign(value=values)
-    return frame.groupby(["name", "place", "year"], as_index=False, sort=False).sum()

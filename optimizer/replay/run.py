@@ -220,8 +220,9 @@ def _merged(plan: Plan, full: Instance, years: list[dict[str, pd.DataFrame]]) ->
         tables[name] = plan.tables[name]
     running = tables["costs"][~tables["costs"]["name"].isin(CAPITAL_COSTS)]
     tables["costs"] = pd.concat([_capital(plan.costs), running], ignore_index=True)
+    yearly = zip(running["name"], running["year"].tolist(), running["usd"].tolist(), strict=True)
     capital = {(row.calendar_year, row.name): row.usd for row in rows_of(_capital(plan.cash_flow))}
-    tables["cash_flow"] = cash_table(capital | running_cash(running, Data.of(full).grid.years_represented))
+    tables["cash_flow"] = cash_table(capital | running_cash(yearly, Data.of(full).grid.years_represented))
     objective = float(tables["costs"]["present_value_usd"].sum())
     bound = min(objective, 0.0)
     gap = (objective - bound) / max(abs(objective), 1e-9)

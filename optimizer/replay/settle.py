@@ -23,7 +23,7 @@ from optimizer.model.matrix import Matrix, compile_matrix
 from optimizer.model.solution import Solution
 from optimizer.plan import TABLES
 from optimizer.replay.windows import MET_BY_PLAN, PRICED, Hourly, ReplayError
-from optimizer.results import Reading, operating_tables, rows_of
+from optimizer.results import Reading, operating_tables
 
 #: Column of the year, where a table has one.
 YEAR_OF = {"stranding": "exit_year"}
@@ -119,11 +119,11 @@ def _make_whole(accounts: Accounts, data: Data, instance: Instance) -> Mapping[t
     allowed = {row.utility for row in instance.utilities if row.make_whole_allowed}
     tolerance = {(row.utility, row.customer_class): row.rate_tolerance_share for row in instance.customer_classes}
     return {
-        (row.utility, row.customer_class, row.year): max(
+        (row["utility"], row["customer_class"], row["year"]): max(
             0.0,
-            row.local_cost_change_usd
-            - tolerance[row.utility, row.customer_class] * row.without_project_usd_per_mwh * row.sales_mwh,
+            row["local_cost_change_usd"]
+            - tolerance[row["utility"], row["customer_class"]] * row["without_project_usd_per_mwh"] * row["sales_mwh"],
         )
-        for row in rows_of(accounts.rates)
-        if row.utility in allowed
+        for row in accounts.rates
+        if row["utility"] in allowed
     }

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 from optimizer.check.books import Books, Build
 from optimizer.check.capital import credit, spend, wacc
-from optimizer.check.tables import clean_tables
+from optimizer.check.reading import clean_tables
 from optimizer.finance import depreciation_by_year, discount_factor, price_level, remaining_annuities
 from optimizer.periods import time_grid
 from optimizer.plan import Plan
