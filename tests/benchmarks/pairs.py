@@ -15,7 +15,7 @@ from typing import Any
 from benchmarks.cases import campuses
 
 Run = dict[str, Any]
-STAGES = ("read", "build", "hand-off", "solve", "between", "results", "total", "memory_mb")
+STAGES = ("read", "build", "hand-off", "solve", "between", "results", "total", "elapsed", "memory_mb")
 
 
 def run(side: str, case: str, *options: str) -> Run:

@@ -1,8 +1,8 @@
 """The same planning problem stated a second time, on PyPSA and linopy, from the instance alone.
 
-PyPSA states the operation (``pypsa_network``). What it does not know (funding by vintage, budgets, availability targets,
-emissions of what is drawn, tariffs, local rates) is added to its linopy model with formulas written here a second time:
-a constraint of many rows is added once, over its dimensions. Nothing of ``optimizer.model`` is used.
+PyPSA states the operation (``pypsa_network``). What it does not know (funding by vintage, budgets, availability
+targets, emissions of what is drawn, tariffs, local rates) is added to its linopy model with formulas written here a
+second time: a constraint of many rows is added once, over its dimensions. Nothing of ``optimizer.model`` is used.
 
 Covered: sites in priced zones, POIs, corridors, generators, storage tied to its power, existing assets, several
 planning years, whole blocks (``p_nom_mod``), yearly budgets, a cap on emissions, unserved load, and one utility with a

@@ -223,8 +223,9 @@ class Operation:
     def _links(self) -> None:
         links = [link for year in self.years for link in (*self._pois(year), *self._corridors(year))]
         self.network.add(
-            "Link", [link.name for link in links], bus0=[link.start for link in links], bus1=[link.end for link in links],
-            efficiency=[link.efficiency for link in links], carrier="AC", **sizes(links),
+            "Link", [link.name for link in links], bus0=[link.start for link in links],
+            bus1=[link.end for link in links], efficiency=[link.efficiency for link in links],
+            carrier="AC", **sizes(links),
         )  # fmt: skip
 
     def _pois(self, year: int) -> list[Path]:
