@@ -1,24 +1,26 @@
 """Build and hand-off, until HiGHS would start, against PyPSA's and linopy's for the same problem.
 
-Theirs: the PyPSA network, in bulk; the linopy model of it and of what is added; linopy's way to HiGHS without files. One
-ratio leaves the network out.
+Theirs: the PyPSA network, in bulk; the linopy model of it and of what is added; linopy's way to HiGHS without files.
+One ratio leaves the network out.
 """
 
 from __future__ import annotations
 
-from benchmarks.pairs import Run, instance_folder, median, run, spread, table
+from collections.abc import Sequence
+
+from benchmarks.pairs import Run, Size, instance_folder, median, run, spread, table
 
 SIDES = ("monolithic", "pypsa")
-HEAD = ["campuses x hours", "pairs", "build", "hand-off", "network", "linopy model", "linopy hand-off"]
+HEAD = ["case", "pairs", "build", "hand-off", "network", "linopy model", "linopy hand-off"]
 
 
-def main(sizes: list[tuple[int, int]], pairs: int) -> list[str]:
-    """Lines of the section; ``sizes`` are campuses and hours."""
+def main(sizes: Sequence[Size]) -> list[str]:
+    """Lines of the section."""
     rows = []
-    for count, hours in sizes:
-        with instance_folder(count, hours) as case:
-            taken = [[run(side, case, "--until", "solve") for side in SIDES] for _ in range(pairs)]
-        rows.append([f"{count} x {hours}", *_figures([pair for pair in taken if all(pair)])])
+    for size in sizes:
+        with instance_folder(size) as case:
+            taken = [[run("one_run.py", side, case, "--until", "solve") for side in SIDES] for _ in range(size.pairs)]
+        rows.append([str(size), *_figures([pair for pair in taken if all(pair)])])
     return table([*HEAD, "ratio", "ratio without network", "ratio of memory"], rows)
 
 
