@@ -30,9 +30,10 @@ from optimizer.start import first_plan
 
 Progress = Callable[[dict[str, Any]], None]
 Method = Literal["auto", "benders", "monolithic"]
-#: By default a matrix is decomposed from so many columns and blocks on, unless the gap asked for is smaller than this:
-#: a small one is solved whole in the same time, and the last hundredth of a per cent needs too many cuts.
-COLUMNS, BLOCKS, GAP = 10_000, 8, 1e-3
+#: By default a matrix is decomposed from so many columns on, or with a memory from so many blocks on, unless the gap
+#: asked for is smaller than this: a small one is soon solved whole, and the last hundredth of a per cent needs too
+#: many cuts.
+COLUMNS, BLOCKS, GAP = 5_000, 8, 1e-3
 #: On a cluster every worker has several parts, so that none waits long for another, of at most so many columns.
 PARTS_PER_WORKER, LARGEST_PART = 8, 50_000
 
@@ -276,11 +277,12 @@ def find(
 
 def parts_of_matrix(matrix: Matrix, method: Method, gap: float, remembering: bool) -> benders.Split | None:
     """The blocks to solve by; None to solve the matrix whole."""
-    small = (matrix.a.shape[1] < COLUMNS and not remembering) or gap < GAP
-    if method == "monolithic" or (method == "auto" and small) or not matrix.integer.any():
+    large = matrix.a.shape[1] >= COLUMNS
+    whole = gap < GAP or not (large or remembering)
+    if method == "monolithic" or (method == "auto" and whole) or not matrix.integer.any():
         return None
     parts = benders.split(matrix)
-    return parts if method == "benders" or len(parts.blocks) >= BLOCKS else None
+    return parts if method == "benders" or large or len(parts.blocks) >= BLOCKS else None
 
 
 def _decomposed(

@@ -10,17 +10,28 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from benchmarks.cases import campuses
 
 Run = dict[str, Any]
-STAGES = ("read", "build", "hand-off", "solve", "between", "results", "total", "memory_mb")
+STAGES = ("read", "build", "hand-off", "solve", "between", "results", "total", "elapsed", "memory_mb")
 
 
-def run(side: str, case: str, *options: str) -> Run:
-    """One run; an empty one where it did not finish."""
-    command = [sys.executable, str(Path(__file__).parent / "one_run.py"), side, case, *options]
+class Size(NamedTuple):
+    """Campuses, hours, and how often the sides take turns."""
+
+    count: int
+    hours: int
+    pairs: int
+
+    def __str__(self) -> str:
+        return f"{self.count} campuses of {self.hours} hours"
+
+
+def run(script: str, *arguments: object) -> Run:
+    """One run of a script of this folder; an empty one where it did not finish."""
+    command = [sys.executable, str(Path(__file__).parent / script), *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         print(done.stderr[-2000:], file=sys.stderr)
@@ -30,13 +41,19 @@ def run(side: str, case: str, *options: str) -> Run:
 
 
 @contextmanager
-def instance_folder(count: int, hours: int) -> Iterator[str]:
-    """A folder with an instance of so many campuses and hours."""
+def instance_folder(size: Size) -> Iterator[str]:
+    """A folder with an instance of a size."""
     from optimizer.instance import write_instance
 
     with tempfile.TemporaryDirectory() as folder:
-        write_instance(campuses(count, hours), Path(folder) / "case")
+        write_instance(campuses(size.count, size.hours), Path(folder) / "case")
         yield str(Path(folder) / "case")
+
+
+def agree(one: Run, other: Run) -> bool:
+    """No cost of one side may lie below the bound that the other has proven."""
+    slack = 1e-6 * abs(one["objective"])
+    return bool(one["bound"] <= other["objective"] + slack and other["bound"] <= one["objective"] + slack)
 
 
 def median(runs: list[Run], name: str) -> float:

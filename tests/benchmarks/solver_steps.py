@@ -1,4 +1,4 @@
-"""What each choice of the solver is worth: ``solver_steps.py [lp|root|start|options|blocks|all [CASE...]]``.
+"""What each choice of the solver is worth, case by case.
 
 lp       the relaxation by algorithm
 root     gap of the relaxation, and of the root after HiGHS' cuts, without each tightening row and with all of them
@@ -14,9 +14,8 @@ from __future__ import annotations
 
 import dataclasses
 import statistics
-import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -78,16 +77,21 @@ def without(matrix: Matrix, names: tuple[str, ...]) -> Matrix:
     )
 
 
+def accepts(solver: highspy.Highs, settings: dict[str, Any]) -> bool:
+    """Whether this HiGHS has all these options with these values, which are set then."""
+    return all(solver.setOptionValue(name, value) == highspy.HighsStatus.kOk for name, value in settings.items())
+
+
 def relaxed(matrix: Matrix, algorithm: dict[str, Any]) -> highspy.Highs | None:
     """The solved relaxation; None if this HiGHS does not have the algorithm."""
     solver = highs.hand_off(dataclasses.replace(matrix, integer=np.zeros(len(matrix.integer), bool)), ONE_THREAD)
-    for option, value in algorithm.items():
-        solver.setOptionValue(option, value)
+    if not accepts(solver, algorithm):
+        return None
     solver.run()
     return solver if solver.getModelStatus() == highspy.HighsModelStatus.kOptimal else None
 
 
-def lp(name: str, matrix: Matrix) -> None:
+def lp(name: str, matrix: Matrix) -> Iterator[str]:
     for algorithm, options in ALGORITHMS.items():
         solver, seconds = timed(lambda options=options: relaxed(matrix, options))
         found = "none: not there, or not within the limit"
@@ -95,11 +99,11 @@ def lp(name: str, matrix: Matrix) -> None:
             info = solver.getInfo()
             steps = max(info.simplex_iteration_count, info.ipm_iteration_count, info.pdlp_iteration_count)
             found = f"{info.objective_function_value:12.2f} M$ in {steps} steps"
-        print(f"{name:>20} {algorithm:>20} {seconds:8.1f} s  {found}", flush=True)
+        yield f"{name:>20} {algorithm:>20} {seconds:8.1f} s  {found}"
 
 
-def root(name: str, matrix: Matrix) -> None:
-    best = benders.search(matrix, benders.split(matrix), highs.Options(gap=0.001, threads=1), highs.Interrupt())
+def root(name: str, matrix: Matrix) -> Iterator[str]:
+    best = benders.search_matrix(matrix, benders.split(matrix), highs.Options(gap=0.001, threads=1), highs.Interrupt())
     for title, tried in (
         ("all", matrix),
         *((f"no {row}", without(matrix, (row,))) for row in TIGHTENING),
@@ -112,22 +116,21 @@ def root(name: str, matrix: Matrix) -> None:
             cut.setOptionValue(option, value)
         _, cutting = timed(cut.run)
         gaps = [highs.relative_gap(best.objective, b) for b in (bound, cut.getInfo().mip_dual_bound)]
-        print(
-            f"{name:>20} {title:>30}: relaxation {gaps[0]:.3%} ({seconds:.1f} s), cuts {gaps[1]:.3%} ({cutting:.1f} s)"
-        )
+        found = f"relaxation {gaps[0]:.3%} ({seconds:.1f} s), cuts {gaps[1]:.3%} ({cutting:.1f} s)"
+        yield f"{name:>20} {title:>30}: {found}"
 
 
-def start(name: str, matrix: Matrix) -> None:
+def start(name: str, matrix: Matrix) -> Iterator[str]:
     first, seconds = timed(lambda: first_plan(matrix, UNLIMITED, highs.Interrupt()))
     gap = np.inf if first is None else highs.relative_gap(first.objective, first.bound)
-    print(f"{name:>20}: first plan {gap:.3%} above the relaxation, {seconds:.1f} s", flush=True)
+    yield f"{name:>20}: first plan {gap:.3%} above the relaxation, {seconds:.1f} s"
     whole, branching = (first, 0.0) if gap <= GAP else timed(lambda: branched(matrix, {}, 0, first))
     alone, plain = timed(lambda: branched(matrix, {}, 0))
-    split, blocks = timed(lambda: benders.search(matrix, benders.split(matrix), ONE_THREAD, highs.Interrupt()))
+    split, blocks = timed(lambda: benders.search_matrix(matrix, benders.split(matrix), ONE_THREAD, highs.Interrupt()))
     for title, answer, spent in (
         ("from the first plan", whole, seconds + branching), ("without", alone, plain), ("decomposed", split, blocks),
     ):  # fmt: skip
-        print(f"{name:>20} {title:>22}: {highs.relative_gap(answer.objective, answer.bound):.3%} in {spent:.1f} s")
+        yield f"{name:>20} {title:>22}: {highs.relative_gap(answer.objective, answer.bound):.3%} in {spent:.1f} s"
 
 
 def branched(matrix: Matrix, setting: dict[str, Any], seed: int, first: highs.Answer | None = None) -> highs.Answer:
@@ -139,14 +142,14 @@ def branched(matrix: Matrix, setting: dict[str, Any], seed: int, first: highs.An
     return highs.run(solver, matrix, highs.Interrupt())
 
 
-def options(name: str, matrix: Matrix) -> None:
+def options(name: str, matrix: Matrix) -> Iterator[str]:
     usual = {seed: timed(lambda seed=seed: branched(matrix, {}, seed))[1] for seed in SEEDS}
     for title, setting in SETTINGS.items():
         ratios = [timed(lambda s=setting, seed=seed: branched(matrix, s, seed))[1] / usual[seed] for seed in SEEDS]
-        print(f"{name:>20} {title:>22}: {statistics.geometric_mean(ratios):.2f} of the usual time", flush=True)
+        yield f"{name:>20} {title:>22}: {statistics.geometric_mean(ratios):.2f} of the usual time"
 
 
-def blocks(name: str, matrix: Matrix) -> None:
+def blocks(name: str, matrix: Matrix) -> Iterator[str]:
     """Decisions are those of the relaxation, then those of a first plan."""
     parts = benders.split(matrix)
     first = first_plan(matrix, UNLIMITED, highs.Interrupt())
@@ -159,31 +162,27 @@ def blocks(name: str, matrix: Matrix) -> None:
         spent = [0.0, 0.0]
         for block in parts.blocks:
             lp_of_block = highs.hand_off_program(block.program, highs.Options(parallel=False))
-            for option, value in ALGORITHMS[algorithm].items():
-                lp_of_block.setOptionValue(option, value)
+            if not accepts(lp_of_block, ALGORITHMS[algorithm]):
+                break
             links = np.arange(len(block.own), block.program.a.shape[1], dtype=np.int32)
             known = block.decisions < len(parts.columns)
             for turn, x in enumerate(points):
                 at = x[parts.columns[block.decisions[known]]]
                 lp_of_block.changeColsBounds(len(at), links[known], at, at)
                 spent[turn] += timed(lp_of_block.run)[1]
-        print(
-            f"{name:>20} {algorithm:>10}: {len(parts.blocks)} blocks, {spent[0]:.2f} s, then {spent[1]:.2f} s",
-            flush=True,
-        )
+        else:
+            yield f"{name:>20} {algorithm:>10}: {len(parts.blocks)} blocks, {spent[0]:.2f} s, then {spent[1]:.2f} s"
 
 
 PARTS = {"lp": lp, "root": root, "start": start, "options": options, "blocks": blocks}
 
 
-def main(part: str = "all", *names: str) -> None:
-    for name in names or CASES:
+def main(parts: Sequence[str] = tuple(PARTS), names: Sequence[str] = tuple(CASES)) -> list[str]:
+    """Lines of the section."""
+    lines = []
+    for name in names:
         matrix = compile_matrix(build(CASES[name]()))
-        print(f"{name}: {matrix.a.shape[1]:,} columns, {matrix.integer.sum()} of them whole")
-        for title, measure in PARTS.items():
-            if part in (title, "all"):
-                measure(name, matrix)
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+        lines.append(f"{name}: {matrix.a.shape[1]:,} columns, {matrix.integer.sum()} of them whole")
+        for part in parts:
+            lines += PARTS[part](name, matrix)
+    return ["```", *lines, "```"]

@@ -1,16 +1,15 @@
-"""Variants of stargate-us solved cold and warm in turn: ``warm.py [RESOLUTION [ROUNDS]]``.
+"""Variants of stargate-us solved cold and warm in turn: seconds of the solver, and of everything to the checked plan.
 
-Cold: each variant on its own. Warm: each from what the instance itself left. Seconds of the solver
-and of everything from building to the checked plan. No cost of one side may lie below the bound that the other has
-proven.
+Cold: each variant on its own. Warm: each from what the instance itself left. No cost of one side may lie below the
+bound that the other has proven.
 """
 
 from __future__ import annotations
 
-import statistics
-import sys
 import time
 from pathlib import Path
+
+from benchmarks.pairs import spread, table
 
 from optimizer import Memory, Plan, apply_overrides, read_instance, solve
 
@@ -37,10 +36,11 @@ def timed(change: str, resolution: str, memory: Memory | None) -> tuple[Plan, fl
     return plan, time.perf_counter() - started
 
 
-def main(resolution: str = "coarse", rounds: str = "1") -> None:
+def main(resolution: str = "coarse", rounds: int = 1) -> list[str]:
+    """Lines of the section."""
     ratios: dict[str, list[float]] = {"solver": [], "total": []}
-    print(f"{'change':>52} {'cold, s':>8} {'warm, s':>8} {'solver':>7} {'total':>7}   {resolution}, gap 0.5 %")
-    for _ in range(int(rounds)):
+    rows = []
+    for _ in range(rounds):
         memory = Memory()
         timed("", resolution, memory)
         for change in CHANGES:
@@ -49,11 +49,11 @@ def main(resolution: str = "coarse", rounds: str = "1") -> None:
             assert warm.bound_usd <= cold.objective_usd * (1 + 1e-9), change
             ratios["solver"].append(warm.manifest["seconds"]["solve"] / cold.manifest["seconds"]["solve"])
             ratios["total"].append(warm_seconds / cold_seconds)
-            last = " ".join(f"{ratios[name][-1]:>7.2f}" for name in ratios)
-            print(f"{change:>52} {cold_seconds:>8.1f} {warm_seconds:>8.1f} {last}", flush=True)
-    for name, found in ratios.items():
-        print(f"{name}: median ratio {statistics.median(found):.2f}, {min(found):.2f} to {max(found):.2f}")
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+            last = [f"{found[-1]:.2f}" for found in ratios.values()]
+            rows.append([f"`{change}`", f"{cold_seconds:.1f}", f"{warm_seconds:.1f}", *last])
+    rows.append(["all", "", "", *map(spread, ratios.values())])
+    return [
+        f"stargate-us, {resolution}.",
+        "",
+        *table(["change", "cold, s", "warm, s", "of the solver", "of all"], rows),
+    ]
