@@ -31,7 +31,7 @@ RELAXED_PART, MASTER_PART = 0.25, 0.5
 SETTLING = 20
 #: Rows may be missed by this, relative to their size: what HiGHS itself tolerates.
 KEPT = 1e-6
-#: Looks at whole decisions with a margin.
+#: Times that the relaxation is rounded.
 TRIES = 5
 #: More rounds than this help no more: the search says so and stops.
 ROUNDS = 400
@@ -214,7 +214,8 @@ def search(
         state.bound = _relaxation(search, state.cost, None if anchor is None else anchor.record.inner)
     else:
         state.bound = _between(search, state)
-        _with_margin(search, state, known)
+    if state.bound != np.inf:
+        _rounded(search, state, known)
     word = "infeasible" if state.bound == np.inf else _whole(search, state)
     if memory is not None and local is not None and state.decisions is not None:
         memory.keep(Anchor(matrix.keys, local.blocks, local.bases, known.floors, search.record, state.decisions))
@@ -299,25 +300,21 @@ def _between(search: _Search, state: State) -> float:
     return inside.bound
 
 
-def _with_margin(search: _Search, state: State, known: Known) -> None:
-    """Whole decisions rounded with a margin to the limits, as long as they get better."""
+def _rounded(search: _Search, state: State, known: Known) -> None:
+    """Whole decisions by rounding the relaxation, with a margin to limits, as long as they get better.
+
+    Where they come within the gap, no MILP is needed.
+    """
+    margin = search.matrix.row_upper if known.margin is None else known.margin
     for _ in range(TRIES):
         before = state.cost
-        if state.decisions is None or known.margin is None or search.over() or state.gap() <= search.options.gap:
+        if search.over() or state.gap() <= search.options.gap:
             return
         options = dataclasses.replace(search.options, time_limit=search.left())
+        best = np.zeros(search.matrix.a.shape[1]) if state.decisions is None else state.decisions
+        hoped = max(state.cost - state.bound, 0.0) if np.isfinite(state.gap()) else 0.0
         costs, cuts = search.limits.costs, search.record.cuts
-        decisions = rounded(
-            search.matrix,
-            known.floors,
-            costs,
-            cuts,
-            known.margin,
-            state.decisions,
-            state.cost - state.bound,
-            options,
-            search.interrupt,
-        )
+        decisions = rounded(search.matrix, known.floors, costs, cuts, margin, best, hoped, options, search.interrupt)
         if decisions is None:
             return
         search.tried(state, decisions)
