@@ -385,7 +385,7 @@ def interrupted_at(word: str, folder: Path) -> tuple[int, dict[str, Any], str]:
     """Start a long solve, press Ctrl-C once a word appears on stderr: exit code, JSON, later stderr."""
     command = [sys.executable, "-m", "optimizer", "solve", PORTFOLIO, "-o", folder, "--gap", "0", "--json"]
     process = subprocess.Popen(
-        [*map(str, command), "--time-limit", "120"],
+        [*map(str, command), "--time-limit", "120", "--set", "resolutions.coarse.planning_years=2026,2028,2030"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
