@@ -3,8 +3,8 @@
 The relaxation is solved once. Then, year by year and the largest blocks first, each funding decision that is not yet
 whole is fixed above and below its value; where the LP that is left costs less, it stays. Such an LP differs from the
 one before in one bound, so that the dual simplex needs few steps, and it is given up once it costs more than its
-rival. Whatever is kept can be operated, as its LP shows. A small MILP with funding fixed then finds the whole numbers
-that follow from it: full segments, units on line.
+rival. Whatever is kept can be operated, as its LP shows. Where other numbers must be whole (full segments, units on
+line), a small MILP with funding fixed then finds those that follow from it.
 
 The relaxation bounds the cost of every plan from below. A first plan within the gap of it needs no branching.
 """
@@ -98,22 +98,32 @@ def _first_plan(
     if root is None:
         return None
     _report(progress, started, None, root.cost)
-    funded = _rounded(matrix, relaxation, root)
-    if funded is None:
+    rounded = _rounded(matrix, relaxation, root)
+    if rounded is None:
         return None
     left = None if limit is None else max(0.0, limit - (time.perf_counter() - started))
-    closer = dataclasses.replace(options, time_limit=left, gap=PART_OF_GAP * options.gap)
-    answer = highs.run(highs.hand_off(funded, closer), funded, interrupt)
-    if answer.x is None:
+    x, cost = _all_whole(matrix, *rounded, dataclasses.replace(options, time_limit=left), interrupt)
+    if x is None:
         return None
-    bound = min(root.cost, answer.objective)
-    _report(progress, started, answer.objective, bound)
-    closed = highs.relative_gap(answer.objective, bound) <= highs.CLOSED_GAP
-    return highs.Answer("optimal" if closed else "within gap", answer.x, answer.objective, bound)
+    bound = min(root.cost, cost)
+    _report(progress, started, cost, bound)
+    closed = highs.relative_gap(cost, bound) <= highs.CLOSED_GAP
+    return highs.Answer("optimal" if closed else "within gap", x, cost, bound)
 
 
-def _rounded(matrix: Matrix, relaxation: Relaxation, point: Point | None) -> Matrix | None:
-    """The model with its funding fixed at whole numbers; None if rounding led nowhere."""
+def _all_whole(
+    matrix: Matrix, point: Point, funded: Matrix, options: highs.Options, interrupt: highs.Interrupt
+) -> tuple[np.ndarray | None, float]:
+    """A plan and its cost: the rounded relaxation's, or a small MILP's where other numbers must be whole too."""
+    if (_off_whole(point.x[matrix.integer]) <= WHOLE).all():
+        return point.x, point.cost
+    closer = dataclasses.replace(options, gap=PART_OF_GAP * options.gap)
+    answer = highs.run(highs.hand_off(funded, closer), funded, interrupt)
+    return answer.x, answer.objective
+
+
+def _rounded(matrix: Matrix, relaxation: Relaxation, point: Point | None) -> tuple[Point, Matrix] | None:
+    """The rounded relaxation, and the model with its funding fixed there; None if rounding led nowhere."""
     lower, upper = matrix.lower.copy(), matrix.upper.copy()
     for columns in _by_year(matrix):
         while point is not None and len(loose := columns[_off_whole(point.x[columns]) > WHOLE]):
@@ -123,7 +133,7 @@ def _rounded(matrix: Matrix, relaxation: Relaxation, point: Point | None) -> Mat
         values = np.round(point.x[columns])
         relaxation.fix(columns, values)
         lower[columns] = upper[columns] = values
-    return dataclasses.replace(matrix, lower=lower, upper=upper)
+    return None if point is None else (point, dataclasses.replace(matrix, lower=lower, upper=upper))
 
 
 def _off_whole(values: np.ndarray) -> np.ndarray:
