@@ -1,5 +1,5 @@
 # make demo: solve the illustrative portfolio and print its tables
-# make bench: ratios against a peer and the solver, as results/bench.md
+# make bench: ratios against a peer, the solver and itself (hours), as results/bench.md
 # make test: everything that must hold before a change is merged
 
 PYTHON ?= $(shell for p in python3.11 python3; do \
@@ -13,7 +13,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 help:
 	@echo 'make demo    solve instances/stargate-us, coarse, and print what to fund and what it does to rates'
 	@echo 'make test    style, types, tests, doctests and notebooks'
-	@echo 'make bench   ratios of time and memory, against PyPSA and against the solver, as results/bench.md'
+	@echo 'make bench   ratios of time and memory against PyPSA, the solver and itself (hours), as results/bench.md'
 	@echo 'make docs    write the pages that come from the code: formulation, schema, picture of the README'
 	@echo 'make format  put the code into the house style'
 	@echo 'make lock    renew constraints.txt'
