@@ -243,16 +243,19 @@ def _recall(search: _Search, anchor: Anchor, blocks: LocalBlocks, new: list[int]
         search.add(blocks.cuts_of(new, point))
 
 
-def _complete(search: _Search, state: State, whole: np.ndarray) -> None:
+def _complete(search: _Search, state: State, whole: np.ndarray, worth: float = np.inf) -> None:
     """Cuts at the best continuous decisions with given whole numbers, until they can be no cheaper than what is known.
 
-    A round costs an LP, where another look at all whole numbers costs a MILP.
+    A round costs an LP, where another look at all whole numbers costs a MILP. It ends early where a plan is within the
+    gap, and, once there is a plan, where these whole numbers are known to cost more than ``worth``.
     """
+    gap = search.options.gap
     for _ in range(SETTLING):
         bound, decisions = search.master.completed(whole)
         cheapest = bound + search.master.offset
-        settled = highs.relative_gap(state.cost, cheapest) <= RELAXED_PART * search.options.gap
-        if decisions is None or settled or search.over():
+        settled = state.gap() <= gap or highs.relative_gap(state.cost, cheapest) <= RELAXED_PART * gap
+        useless = state.decisions is not None and cheapest > worth
+        if decisions is None or settled or useless or search.over():
             return
         search.tried(state, decisions)
 
@@ -303,8 +306,9 @@ def _between(search: _Search, state: State) -> float:
 def _rounded(search: _Search, state: State, known: Known) -> None:
     """Whole decisions by rounding the relaxation, with a margin to limits, as long as they get better.
 
-    Where they come within the gap, no MILP is needed.
+    Where they come within the gap, no MILP is needed; where they cannot, the next rounding costs less than to settle them.
     """
+    within = state.bound + search.options.gap * abs(state.bound)
     margin = search.matrix.row_upper if known.margin is None else known.margin
     for _ in range(TRIES):
         before = state.cost
@@ -318,7 +322,7 @@ def _rounded(search: _Search, state: State, known: Known) -> None:
         if decisions is None:
             return
         search.tried(state, decisions)
-        _complete(search, state, decisions[search.master.integer])
+        _complete(search, state, decisions[search.master.integer], within)
         search.report(state, True)
         if state.cost >= before:
             return
