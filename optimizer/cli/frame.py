@@ -72,7 +72,7 @@ class Failure(Exception):
         for name in (kind.__name__ for kind in type(error).__mro__):
             if name in ERROR_CODES:
                 code, status = ERROR_CODES[name]
-                message = str(error) or "stopped before there was a plan; nothing was written"
+                message = str(error) or "stopped before it was done"
                 return cls(code, status, message, getattr(error, "problems", ()))
         return cls(FAILURE, "unexpected error", _unexpected(error))
 

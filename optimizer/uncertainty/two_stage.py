@@ -29,7 +29,7 @@ from optimizer.model.data import MILLION, Data
 from optimizer.overrides import apply_overrides
 from optimizer.plan import Plan
 from optimizer.results import rows_of
-from optimizer.solve import Infeasible, Method, SolverFailure, solve
+from optimizer.solve import Infeasible, Method, SolverFailure, refuse_one_matrix_on_cluster, solve
 from optimizer.sweep import SweepError, Variant
 from optimizer.uncertainty.mean import mean_instance
 from optimizer.uncertainty.problem import Asked, Least, Problem, problem
@@ -129,6 +129,7 @@ def two_stage(
     """
     case = instance if isinstance(instance, Instance) else read_instance(instance)
     weights = _weights(scenarios)
+    refuse_one_matrix_on_cluster(method, scheduler)
     _refuse_shares(beta, alpha, rates_probability)
     year = case.manifest.base_year if committed_by is None else committed_by
     options = highs.Options(gap, time_limit, threads)
