@@ -122,6 +122,15 @@ def test_ranges_that_cannot_be_read(text: str, message: str) -> None:
         latin_hypercube([text], 2)
 
 
+def test_a_path_that_is_given_twice_is_refused() -> None:
+    # the last would win without a word, and names would tell of both
+    with pytest.raises(SweepError, match="finance.discount_rate= is given twice"):
+        grid(["finance.discount_rate=0.05", "finance.discount_rate=0.06"])
+    with pytest.raises(SweepError, match="given twice"):
+        latin_hypercube(["a*=1..2", "a *= 1..3"], 2)
+    assert len(grid(["a=1,2", "a*=3,4"])) == 4
+
+
 def test_a_range_of_whole_numbers_gives_whole_numbers_evenly() -> None:
     years = [variant.overrides[0] for variant in latin_hypercube(["sites.a.first_year=2026..2030"], 10)]
     assert sorted(years) == [f"sites.a.first_year={year}" for year in range(2026, 2031) for _ in range(2)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from test_cli import within
@@ -201,6 +202,32 @@ def test_wrong_questions_are_told_as_such() -> None:
     assert code == 2 and "groups are" in err
     code, _, err = within("tornado", ONE_SITE)
     assert code == 3 and "drivers.csv" in err
+
+
+@pytest.mark.parametrize(
+    "command", [("pareto",), ("alternatives",), ("regret", "--scenarios", "x"), ("sweep", "--grid", "a.b=1")]
+)
+def test_a_folder_that_cannot_be_used_is_refused_before_anything_is_solved(
+    command: tuple[str, ...], tmp_path: Path
+) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    code, _, said = within(command[0], tmp_path / "no instance", *command[1:], "-o", file)
+    assert code == 2 and "cannot be written: Not a directory; choose another -o" in said
+    if command[0] in ("pareto", "alternatives"):  # the others go on where they stopped
+        code, _, said = within(command[0], tmp_path / "no instance", *command[1:], "-o", tmp_path)
+        assert code == 2 and "is not empty" in said
+
+
+def test_a_scenario_without_a_plan_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "scenarios.toml"
+    file.write_text("[scenarios.base]\n[scenarios.typo]\n", encoding="utf-8")
+    own = [("base", "base", "optimal", 1.0, 0.0, ""), ("typo", "typo", "bad data", np.nan, np.nan, "no such column")]
+    table = pd.DataFrame(own, columns=["plan", "scenario", "status", "cost_usd", "regret_usd", "message"])
+    monkeypatch.setattr("optimizer.whatif.regret.regret_table", lambda *_, **__: table)
+    code, _, said = within("regret", ONE_SITE, "--scenarios", file, "-o", tmp_path / "out")
+    assert code == 7
+    assert "typo has no plan of its own and is left out: no such column" in said
 
 
 def test_charts_carry_the_figures_of_their_tables(one_site: Instance) -> None:

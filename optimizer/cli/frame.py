@@ -128,6 +128,21 @@ def write_whole(target: Path, write: Callable[[Path], object], other: str = "ano
         raise Failure(USAGE, "usage error", fix) from None
 
 
+def refuse_unwritable(folder: Path | None, *, new: bool = False) -> None:
+    """See that results can be saved in a folder, before an hour of solving; with ``new``, that nothing is there yet."""
+    if folder is None:
+        return
+    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        fix = f"{folder} cannot be written: {error.strerror}; choose another -o"
+        raise Failure(USAGE, "usage error", fix) from None
+    if new and folder.is_dir() and any(folder.iterdir()):
+        raise Failure(USAGE, "usage error", f"{folder} is not empty: choose another -o")
+
+
 def run_names(runs: Sequence[Path]) -> list[str]:
     """Names of run folders: the last part, or the whole path where that is not enough to tell them apart.
 

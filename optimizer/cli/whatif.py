@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from optimizer.cli.cluster import Address, Authority, Certificate, Key, Workers, interruptible, scheduler_at
-from optimizer.cli.frame import USAGE, Failure, app, command, run_names, write_whole
+from optimizer.cli.frame import USAGE, Failure, app, command, refuse_unwritable, run_names, write_whole
 from optimizer.cli.output import Countdown, message, print_json, print_rich, stdout_kept_clean
 
 if TYPE_CHECKING:
@@ -78,6 +78,7 @@ def sweep(
     except ModuleNotFoundError as error:
         fix = "pip install 'community-plan-optimizer[sweep]'"
         raise Failure(USAGE, "usage error", f"sweeps need {error.name}: {fix}") from None
+    refuse_unwritable(output)
     started, told = time.perf_counter(), Countdown()
     variants = _variants(scenarios, axes or [], sample, ranges or [], seed)
     settings = Settings(gap, time_limit, cold)
