@@ -10,10 +10,10 @@ import pytest
 from test_cli import within
 from toy import plant, toy
 
-from optimizer import highs, read_plan
+from optimizer import read_plan
 from optimizer.instance import Instance
 from optimizer.problems import InstanceError
-from optimizer.solve import Infeasible, Interrupted
+from optimizer.solve import Infeasible
 from optimizer.sweep import SweepError, Variant, read_scenarios
 from optimizer.synthetic import synthetic
 from optimizer.uncertainty import TwoStage, two_stage
@@ -203,14 +203,6 @@ def test_a_scenario_that_is_at_fault_is_named(tmp_path: Path) -> None:
         two_stage(newsvendor(), [Variant("fine", ()), Variant("typo", (f"{sites}s=1",))])
     with pytest.raises(Infeasible, match="scenario dark has no plan"):
         two_stage(toy(), [Variant("fine", ()), Variant("dark", (f"{sites}=0",))])
-
-
-def test_interrupted_it_stops_for_good(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Ctrl-C ended the search under way, and those after it began
-    stopped = highs.Answer("interrupted", None, np.nan, np.nan)
-    monkeypatch.setattr(highs, "run", lambda *_: stopped)
-    with pytest.raises(Interrupted, match="all futures"):
-        two_stage(newsvendor(), PRICES, method="monolithic")
 
 
 def test_command_line(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,12 @@ import pytest
 from test_cli import within
 from toy import plant, toy
 
-from optimizer import InstanceError, apply_overrides, read_instance, read_plan, solve
+from optimizer import InstanceError, apply_overrides, highs, read_instance, read_plan, solve
 from optimizer.compare import compare
 from optimizer.instance import Instance, write_instance
 from optimizer.report.what_if import comparison_figures, front_figure, page, tornado_figure
 from optimizer.sweep import Settings, Variant
+from optimizer.uncertainty import two_stage
 from optimizer.whatif.near_optimal import near_optimal
 from optimizer.whatif.pareto import not_dominated, pareto_front
 from optimizer.whatif.regret import regret_matrix, regret_table
@@ -217,6 +219,25 @@ def test_a_folder_that_cannot_be_used_is_refused_before_anything_is_solved(
     if command[0] in ("pareto", "alternatives"):  # the others go on where they stopped
         code, _, said = within(command[0], tmp_path / "no instance", *command[1:], "-o", tmp_path)
         assert code == 2 and "is not empty" in said
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda case: pareto_front(case, "rate tolerance", points=2),
+        near_optimal,
+        lambda case: two_stage(case, [Variant("a", ()), Variant("b", ())]),
+    ],
+)
+def test_interrupted_all_searches_end(
+    ask: Callable[[Instance], object], one_site: Instance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # a search that was done all the same took the request with it, and the next one began
+    monkeypatch.setattr(highs, "watch", lambda solver, interrupt, progress=None: setattr(interrupt, "asked", True))
+    with pytest.raises(KeyboardInterrupt):
+        ask(one_site)
+    with highs.Interrupt(asked=True).listening():  # one search keeps what it found
+        pass
 
 
 def test_a_scenario_without_a_plan_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,7 @@ from optimizer.instance import Instance
 from optimizer.model.data import Data
 from optimizer.model.matrix import Matrix
 from optimizer.plan import Plan
-from optimizer.solve import COLUMNS, GAP, Interrupted, Method, parts_of, refusals, refuse_no_answer
+from optimizer.solve import COLUMNS, GAP, Method, parts_of, refusals, refuse_no_answer
 from optimizer.uncertainty.stack import Stack, stack
 from optimizer.whatif.space import Space, read, read_solution
 
@@ -55,12 +55,6 @@ class Least:
     def x(self) -> np.ndarray:
         assert self.answer.x is not None
         return self.answer.x
-
-
-def refuse_interrupted(status: str) -> None:
-    """Stop when the user asks to, not only the search that is under way: without the others no figure is known."""
-    if status == "interrupted":
-        raise Interrupted("stopped before all futures were planned for; nothing was written")
 
 
 class Problem(Protocol):
@@ -136,7 +130,6 @@ class _OneMatrix:
 
     def least(self, matrix: Matrix) -> Least:
         answer = highs.run(highs.hand_off(matrix, self.asked.options), matrix, highs.Interrupt())
-        refuse_interrupted(answer.status)
         refuse_no_answer(answer)
         return Least(highs.fix_and_polish(matrix, answer, self.asked.options))
 
@@ -163,7 +156,6 @@ class _ByParts:
         with interrupt.listening(), refusals():
             found = benders.search(matrix, self.blocks, self.asked.options, interrupt, settle=self.stack.settled)
         answer = highs.Answer(found.status, found.decisions, found.cost, found.bound, method="benders")
-        refuse_interrupted(answer.status)
         refuse_no_answer(answer)
         return Least(answer, found)
 

@@ -34,7 +34,7 @@ from optimizer.results import rows_of
 from optimizer.solve import Infeasible, Method, SolverFailure, refuse_one_matrix_on_cluster, solve
 from optimizer.sweep import SweepError, Variant
 from optimizer.uncertainty.mean import mean_instance
-from optimizer.uncertainty.problem import Asked, Least, Problem, problem, refuse_interrupted
+from optimizer.uncertainty.problem import Asked, Least, Problem, problem
 from optimizer.uncertainty.stack import service_year
 from optimizer.whatif.space import Space, usd
 
@@ -84,6 +84,7 @@ class TwoStage:
             draft.replace(target / f"{name}.csv")
 
 
+@highs.ending_all()
 def two_stage(
     instance: str | Path | Instance,
     scenarios: Sequence[Variant],
@@ -293,12 +294,10 @@ def _read(
 def _alone(instance: Instance, asked: Asked) -> Plan:
     """The plan of a future, or of the mean of all, as if it were known."""
     options = asked.options
-    plan = solve(
+    return solve(
         instance, gap=options.gap, time_limit=options.time_limit, threads=options.threads, method=asked.method,
         workers=asked.workers, scheduler=asked.scheduler,
     )  # fmt: skip
-    refuse_interrupted(plan.status)
-    return plan
 
 
 def _averaged(best: _Best, weights: np.ndarray, asked: Asked) -> tuple[float, float]:
