@@ -23,10 +23,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from distributed import LocalCluster
 from distributed.security import Security
 from test_cli import within
+from toy import toy
 
 from optimizer import InstanceError, apply_overrides, read_instance, read_plan, solve
 from optimizer.cluster import ClusterError, Scheduler, cluster
-from optimizer.compare import against_first, compare
+from optimizer.compare import against_first, compare, unlike_money
 from optimizer.sweep import (
     FEW,
     RESULTS,
@@ -390,6 +391,15 @@ def test_compare_says_what_changed_and_what_it_did() -> None:
     assert same.inputs.empty and same.funding.empty and same.costs.empty and same.rates.empty
     with pytest.raises(ValueError, match="two runs"):
         compare({"a": runs["base"]})
+
+
+def test_compare_tells_money_that_is_not_the_same() -> None:
+    plan = solve(toy())
+    other = dataclasses.replace(
+        plan, instance=apply_overrides(plan.instance, ["finance.discount_rate=0.07", "price_year=2020"])
+    )
+    assert not unlike_money({"one": plan, "again": plan})
+    assert "of 2020, present value of 2026 at 0.07" in unlike_money({"one": plan, "other": other})["other"]
 
 
 def test_compare_tells_years_series_and_three_runs_apart() -> None:

@@ -161,14 +161,17 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Say what differs between runs: inputs, funding by year, cost, rates; each run against the first."""
-    from optimizer.compare import against_first
+    from optimizer.compare import against_first, unlike_money
     from optimizer.compare import compare as compare_runs
     from optimizer.plan import read_plan
 
     if len(runs) < 2:
         raise Failure(USAGE, "usage error", "name at least two runs to compare")
     names = run_names(runs)
-    found = compare_runs({name: read_plan(run) for name, run in zip(names, runs, strict=True)})
+    plans = {name: read_plan(run) for name, run in zip(names, runs, strict=True)}
+    found = compare_runs(plans)
+    for name, money in unlike_money(plans).items():
+        message(f"Costs are not of the same money. {name}: {money}")
     if as_json:
         from optimizer.show import records
 
