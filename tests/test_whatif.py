@@ -16,7 +16,7 @@ from optimizer import InstanceError, apply_overrides, highs, read_instance, read
 from optimizer.compare import compare
 from optimizer.instance import Instance, write_instance
 from optimizer.report.what_if import comparison_figures, front_figure, page, tornado_figure
-from optimizer.sweep import Settings, Variant
+from optimizer.sweep import Settings, SweepError, Variant
 from optimizer.uncertainty import two_stage
 from optimizer.whatif.near_optimal import near_optimal
 from optimizer.whatif.pareto import not_dominated, pareto_front
@@ -219,6 +219,12 @@ def test_a_folder_that_cannot_be_used_is_refused_before_anything_is_solved(
     if command[0] in ("pareto", "alternatives"):  # the others go on where they stopped
         code, _, said = within(command[0], tmp_path / "no instance", *command[1:], "-o", tmp_path)
         assert code == 2 and "is not empty" in said
+
+
+def test_a_scenario_named_as_a_run_of_others_is_refused(one_site: Instance, tmp_path: Path) -> None:
+    named = [Variant(name, ()) for name in ("a", "b", "a-under-b")]
+    with pytest.raises(SweepError, match="scenario a-under-b has the name"):
+        regret_table(one_site, named, tmp_path)
 
 
 @pytest.mark.parametrize(
