@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import multiprocessing
+import os
 import signal
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
@@ -104,6 +107,19 @@ def interrupts_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+def obey_parent() -> None:
+    """Begin a worker process: Ctrl-C is its parent's business, and it ends when its parent does, killed or not."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
+
+
 def _await_a_worker(client: Any, address: str) -> None:
     try:
         client.wait_for_workers(1, timeout=PATIENCE)
@@ -128,7 +144,7 @@ def _client_of(scheduler: Scheduler) -> Any:
         return Client(scheduler.address, security=security)
     except (OSError, TimeoutError, TypeError, ValueError, RuntimeError) as error:
         said = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ClusterError(
-            f"no Dask scheduler could be reached at {scheduler.address}: {said}; a tls:// address needs --tls-ca, "
-            "--tls-cert and --tls-key"
-        ) from None
+        fix = "start one with 'dask scheduler', or correct the address: tcp://HOST:PORT, tls://HOST:PORT"
+        if scheduler.address.startswith("tls://"):
+            fix = "a tls:// address needs --tls-ca, --tls-cert and --tls-key"
+        raise ClusterError(f"no Dask scheduler could be reached at '{scheduler.address}': {said}; {fix}") from None

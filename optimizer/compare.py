@@ -66,6 +66,20 @@ def compare(runs: Mapping[str, Plan]) -> Comparison:
     )
 
 
+def unlike_money(runs: Mapping[str, Plan]) -> dict[str, str]:
+    """Money of each run, if not all have the same: differences of costs are then no savings."""
+    money = {name: _money(plan.instance) for name, plan in runs.items()}
+    return money if len(set(money.values())) > 1 else {}
+
+
+def _money(instance: Instance) -> str:
+    manifest = instance.manifest
+    rate = manifest.finance.discount_rate
+    return (
+        f"real {manifest.currency} of {manifest.price_year}, present value of {manifest.base_year} at {rate:.4g} a year"
+    )
+
+
 def against_first(table: pd.DataFrame, runs: Sequence[str]) -> pd.DataFrame:
     """A table with, behind each run but the first, what it has more than the first.
 

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 import highspy
@@ -56,7 +57,7 @@ class Interrupt:
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Turn SIGINT into a request to stop, while in the main thread."""
+        """Turn SIGINT into a request to stop, while in the main thread; see `ending_all`."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -65,6 +66,21 @@ class Interrupt:
             yield
         finally:
             signal.signal(signal.SIGINT, before)
+        if self.asked and _many.get():
+            raise KeyboardInterrupt
+
+
+_many = ContextVar("_many", default=False)
+
+
+@contextmanager
+def ending_all() -> Iterator[None]:
+    """Let Ctrl-C end all searches of a question; else it ends the one under way, which keeps what it found."""
+    before = _many.set(True)
+    try:
+        yield
+    finally:
+        _many.reset(before)
 
 
 @dataclass(frozen=True)

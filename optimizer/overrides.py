@@ -186,7 +186,8 @@ def _next_part(text: str, position: int) -> tuple[Part, int]:
         end += 1
     name = text[position:end].rstrip("+-*/ " if text[end : end + 1] == "=" else " ").strip()
     if not name:
-        raise OverrideError("has an empty part in its path", "Write names separated by dots.")
+        fix = "Write names separated by dots, those with dots, brackets or operators in double quotes."
+        raise OverrideError("has an empty part in its path", fix)
     if text[end : end + 1] == "=" and text[position:end].rstrip()[-1:] in "+-*/":
         sign = text[position:end].rstrip()[-1]
         raise OverrideError(f"has the operator {sign}=", "Operators are =, *=, += and -=; to divide, multiply by 1/x.")

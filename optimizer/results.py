@@ -19,6 +19,8 @@ from optimizer.plan import TABLES
 
 #: Below this a MW or MWh is the solver's rounding.
 NOISE = 1e-7
+#: Fewer blocks than this are not in service: no unit of theirs can be the largest.
+PRESENT = 1e-6
 
 Steps = dict[tuple[Hashable, ...], np.ndarray]
 
@@ -525,7 +527,8 @@ def _firm(reading: Reading, site: str, year: int) -> tuple[float, float]:
         if r.site != site or not mw:
             continue
         share = row.firm_poi_share if r.kind == "wires" else r.technology.firm_credit_share
-        lost.append(share * r.block_mw)
+        if mw > PRESENT * r.block_mw:
+            lost.append(share * r.block_mw)
         if r.kind != "wires":
             firm += share * mw
     return firm, max(lost)

@@ -18,7 +18,7 @@ from optimizer.accounts import Accounts
 from optimizer.benders.by_parts import Joined, search_parts, size_of, solution_of, work_on
 from optimizer.benders.parts import Part, columns_of, divide
 from optimizer.check import CheckError, check
-from optimizer.cluster import Scheduler
+from optimizer.cluster import ClusterError, Scheduler
 from optimizer.instance import Instance
 from optimizer.model.build import build
 from optimizer.model.data import MILLION, Data
@@ -129,7 +129,10 @@ def solve(
         When there is no plan.
     CheckError
         When the plan breaks a limit or its figures do not add up.
+    ClusterError
+        If a cluster cannot be reached, or is given one matrix.
     """
+    refuse_one_matrix_on_cluster(method, scheduler)
     watch = Stopwatch(progress)
     options = highs.Options(gap=gap, time_limit=time_limit, threads=threads)
     side_by_side = workers or threads or os.cpu_count() or 1
@@ -143,6 +146,14 @@ def solve(
         refuse_no_answer(answer)
     assert answer.x is not None
     return checked_plan(instance, Solution.of(data, matrix, answer.x), Size.of(matrix), answer, options, watch)
+
+
+def refuse_one_matrix_on_cluster(method: Method, scheduler: str | Scheduler | None) -> None:
+    """See that there are blocks for a cluster to solve."""
+    if method == "monolithic" and scheduler is not None:
+        raise ClusterError(
+            "method monolithic solves one matrix, in one process: leave the scheduler out or say benders"
+        )
 
 
 def parts_of(instance: Instance, scheduler: str | Scheduler | None, workers: int) -> list[Part]:

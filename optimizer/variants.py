@@ -145,6 +145,7 @@ def grid(axes: Sequence[str]) -> list[Variant]:
     [('planning_years=2028,2030',), ('planning_years=2028,2032',)]
     """
     read = [split_axis(axis) for axis in axes]
+    _refuse_twice([target for target, _ in read])
     values = [[_unquoted(value) for value in re.findall(r'(?:^|,)((?:"[^"]*"|[^,"])*)', text)] for _, text in read]
     targets, labels = [target for target, _ in read], _labels([target for target, _ in read])
     return _told_apart(
@@ -167,10 +168,18 @@ def latin_hypercube(ranges: Sequence[str], count: int, seed: int = 0) -> list[Va
     from scipy.stats import qmc
 
     read = [_range(text) for text in ranges]
+    _refuse_twice([one.target for one in read])
     points = qmc.LatinHypercube(len(read), rng=seed).random(count)
     sample = [tuple(one.at(share) for one, share in zip(read, point, strict=True)) for point in points.tolist()]
     digits = max(4, len(str(count - 1)))
     return [Variant(f"sample-{number:0{digits}d}", overrides) for number, overrides in enumerate(sample)]
+
+
+def _refuse_twice(targets: Sequence[str]) -> None:
+    """Of two that change the same figure in the same way, the last would win and the names tell otherwise."""
+    twice = [target for target, count in Counter(targets).items() if count > 1]
+    if twice:
+        raise SweepError(f"{twice[0]} is given twice: put all of its values into one")
 
 
 @dataclass(frozen=True)

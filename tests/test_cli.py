@@ -381,7 +381,7 @@ def test_a_changed_run_is_refused(tmp_path: Path) -> None:
 # -- interruption -----------------------------------------------------------------------------------------
 
 
-def interrupted_at(word: str, folder: Path) -> tuple[int, dict[str, Any], str]:
+def interrupted_at(word: str, folder: Path, sent: signal.Signals = signal.SIGINT) -> tuple[int, dict[str, Any], str]:
     """Start a long solve, press Ctrl-C once a word appears on stderr: exit code, JSON, later stderr."""
     command = [sys.executable, "-m", "optimizer", "solve", PORTFOLIO, "-o", folder, "--gap", "0", "--json"]
     process = subprocess.Popen(
@@ -393,13 +393,14 @@ def interrupted_at(word: str, folder: Path) -> tuple[int, dict[str, Any], str]:
     )
     assert process.stderr is not None
     assert any(word in line for line in process.stderr)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(sent)
     out, err = process.communicate(timeout=60)
     return process.returncode, json.loads(out), err
 
 
-def test_interrupt_before_there_is_a_plan(tmp_path: Path) -> None:
-    code, found, err = interrupted_at("build", tmp_path / "run")
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_interrupt_before_there_is_a_plan(sent: signal.Signals, tmp_path: Path) -> None:
+    code, found, err = interrupted_at("build", tmp_path / "run", sent)
     assert code == 130
     assert found["status"] == "interrupted"
     assert not list(tmp_path.iterdir())

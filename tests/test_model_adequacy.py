@@ -139,3 +139,11 @@ def test_storage_that_smooths_the_load() -> None:
         series={"pue": ("pue", [1.5] * 4)},
     )
     assert solved(case).objective_usd == pytest.approx(30_000)
+
+
+def test_a_speck_of_a_block_is_no_unit() -> None:
+    # 15 W short: half a millionth of a block is funded, which the checker does not take for a unit of 30 MW
+    site = {"existing_poi_mw": 99.999985, "adequacy_margin": 0.0}
+    plan = solved(toy(units(integer=False), price=0, site=site))
+    assert 0 < plan.allocation["blocks"].sum() < 1e-6
+    assert plan.tables["adequacy"]["largest_mw"].tolist() == [0.0]

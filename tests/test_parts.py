@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from toy import plant, toy
 from optimizer import apply_overrides, read_instance, solve
 from optimizer.benders import parts as parts_module
 from optimizer.benders.join import JoinError, join
-from optimizer.cluster import cluster
+from optimizer.cluster import ClusterError, cluster
 from optimizer.instance import Instance
 from optimizer.model.build import build
 from optimizer.model.data import Data
@@ -156,3 +158,36 @@ def test_two_stage_on_a_cluster(tmp_path: Path) -> None:
     one, other = (found.summary.set_index("figure").loc["objective"] for found in (remote, local))
     assert one["least_usd"] <= other["usd"] * (1 + 1e-6)
     assert other["least_usd"] <= one["usd"] * (1 + 1e-6)
+
+
+def test_one_matrix_is_no_work_for_a_cluster() -> None:
+    for call in (solve, lambda case, **how: two_stage(case, [Variant("a", ()), Variant("b", ())], **how)):
+        with pytest.raises(ClusterError, match="leave the scheduler out"):
+            call(toy(), method="monolithic", scheduler="local")
+
+
+PARENT = """
+import multiprocessing, time
+from concurrent.futures import ProcessPoolExecutor
+from optimizer.cluster import obey_parent
+if __name__ == "__main__":
+    pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"), initializer=obey_parent)
+    pool.submit(time.sleep, 0).result()
+    print(*pool._processes, flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_worker_ends_with_its_parent(tmp_path: Path) -> None:
+    script = tmp_path / "parent.py"
+    script.write_text(PARENT)
+    root = str(Path(__file__).parents[1])
+    parent = subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": root})
+    assert parent.stdout is not None
+    worker = int(parent.stdout.readline())
+    parent.kill()
+    try:
+        parent.communicate(timeout=20)  # its output ends with the last process that may write to it
+    except subprocess.TimeoutExpired:
+        os.kill(worker, signal.SIGKILL)
+        pytest.fail("the worker outlived its parent")

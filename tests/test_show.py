@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from rich.console import Console
+from rich.console import Console, Group
 
 from optimizer import Plan, apply_overrides, read_instance
+from optimizer.cli.output import print_rich
 from optimizer.plan import TABLES, TEXT
 from optimizer.show import render, summary
 
@@ -219,3 +220,8 @@ def test_summary_is_plain_json() -> None:
     assert found["allocation"][0]["zone"] is None
     assert found["rates"][0]["change_cents_per_kwh"] is None
     assert found["checks"] == {"objective": 1e-12}
+
+
+def test_brackets_and_colons_in_names_are_shown_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    print_rich(Group("site [north], [/x] :house:"))
+    assert capsys.readouterr().out == "site [north], [/x] :house:\n"

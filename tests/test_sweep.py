@@ -23,10 +23,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from distributed import LocalCluster
 from distributed.security import Security
 from test_cli import within
+from toy import toy
 
 from optimizer import InstanceError, apply_overrides, read_instance, read_plan, solve
 from optimizer.cluster import ClusterError, Scheduler, cluster
-from optimizer.compare import against_first, compare
+from optimizer.compare import against_first, compare, unlike_money
 from optimizer.sweep import (
     FEW,
     RESULTS,
@@ -120,6 +121,15 @@ def test_a_latin_hypercube_has_one_point_in_every_slice() -> None:
 def test_ranges_that_cannot_be_read(text: str, message: str) -> None:
     with pytest.raises(SweepError, match=message):
         latin_hypercube([text], 2)
+
+
+def test_a_path_that_is_given_twice_is_refused() -> None:
+    # the last would win without a word, and names would tell of both
+    with pytest.raises(SweepError, match="finance.discount_rate= is given twice"):
+        grid(["finance.discount_rate=0.05", "finance.discount_rate=0.06"])
+    with pytest.raises(SweepError, match="given twice"):
+        latin_hypercube(["a*=1..2", "a *= 1..3"], 2)
+    assert len(grid(["a=1,2", "a*=3,4"])) == 4
 
 
 def test_a_range_of_whole_numbers_gives_whole_numbers_evenly() -> None:
@@ -381,6 +391,15 @@ def test_compare_says_what_changed_and_what_it_did() -> None:
     assert same.inputs.empty and same.funding.empty and same.costs.empty and same.rates.empty
     with pytest.raises(ValueError, match="two runs"):
         compare({"a": runs["base"]})
+
+
+def test_compare_tells_money_that_is_not_the_same() -> None:
+    plan = solve(toy())
+    other = dataclasses.replace(
+        plan, instance=apply_overrides(plan.instance, ["finance.discount_rate=0.07", "price_year=2020"])
+    )
+    assert not unlike_money({"one": plan, "again": plan})
+    assert "of 2020, present value of 2026 at 0.07" in unlike_money({"one": plan, "other": other})["other"]
 
 
 def test_compare_tells_years_series_and_three_runs_apart() -> None:

@@ -12,6 +12,8 @@ from toy import plant, toy
 
 from optimizer import read_plan
 from optimizer.instance import Instance
+from optimizer.problems import InstanceError
+from optimizer.solve import Infeasible
 from optimizer.sweep import SweepError, Variant, read_scenarios
 from optimizer.synthetic import synthetic
 from optimizer.uncertainty import TwoStage, two_stage
@@ -195,6 +197,14 @@ def test_what_cannot_be_used_is_refused(scenarios: list[Variant], values: dict[s
         two_stage(newsvendor(), scenarios, **values)  # type: ignore[arg-type]
 
 
+def test_a_scenario_that_is_at_fault_is_named(tmp_path: Path) -> None:
+    sites = "sites.campus.existing_poi_mw"
+    with pytest.raises(InstanceError, match="scenario typo, --set 1"):
+        two_stage(newsvendor(), [Variant("fine", ()), Variant("typo", (f"{sites}s=1",))])
+    with pytest.raises(Infeasible, match="scenario dark has no plan"):
+        two_stage(toy(), [Variant("fine", ()), Variant("dark", (f"{sites}=0",))])
+
+
 def test_command_line(tmp_path: Path) -> None:
     from optimizer import write_instance
 
@@ -213,3 +223,5 @@ def test_command_line(tmp_path: Path) -> None:
     code, _, said = within(*asked[:-1], tmp_path / "other", "--beta", "7")
     assert code == 2 and "beta is a share" in said
     assert not (tmp_path / "other").exists()
+    code, _, said = within(*asked[:-1], file)
+    assert code == 2 and "cannot be written" in said

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from test_cli import within
 from toy import plant, toy
 
-from optimizer import InstanceError, apply_overrides, read_instance, read_plan, solve
+from optimizer import InstanceError, apply_overrides, highs, read_instance, read_plan, solve
 from optimizer.compare import compare
 from optimizer.instance import Instance, write_instance
 from optimizer.report.what_if import comparison_figures, front_figure, page, tornado_figure
-from optimizer.sweep import Settings, Variant
+from optimizer.sweep import Settings, SweepError, Variant
+from optimizer.uncertainty import two_stage
 from optimizer.whatif.near_optimal import near_optimal
 from optimizer.whatif.pareto import not_dominated, pareto_front
 from optimizer.whatif.regret import regret_matrix, regret_table
@@ -201,6 +204,57 @@ def test_wrong_questions_are_told_as_such() -> None:
     assert code == 2 and "groups are" in err
     code, _, err = within("tornado", ONE_SITE)
     assert code == 3 and "drivers.csv" in err
+
+
+@pytest.mark.parametrize(
+    "command", [("pareto",), ("alternatives",), ("regret", "--scenarios", "x"), ("sweep", "--grid", "a.b=1")]
+)
+def test_a_folder_that_cannot_be_used_is_refused_before_anything_is_solved(
+    command: tuple[str, ...], tmp_path: Path
+) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    code, _, said = within(command[0], tmp_path / "no instance", *command[1:], "-o", file)
+    assert code == 2 and "cannot be written: Not a directory; choose another -o" in said
+    if command[0] in ("pareto", "alternatives"):  # the others go on where they stopped
+        code, _, said = within(command[0], tmp_path / "no instance", *command[1:], "-o", tmp_path)
+        assert code == 2 and "is not empty" in said
+
+
+def test_a_scenario_named_as_a_run_of_others_is_refused(one_site: Instance, tmp_path: Path) -> None:
+    named = [Variant(name, ()) for name in ("a", "b", "a-under-b")]
+    with pytest.raises(SweepError, match="scenario a-under-b has the name"):
+        regret_table(one_site, named, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda case: pareto_front(case, "rate tolerance", points=2),
+        near_optimal,
+        lambda case: two_stage(case, [Variant("a", ()), Variant("b", ())]),
+    ],
+)
+def test_interrupted_all_searches_end(
+    ask: Callable[[Instance], object], one_site: Instance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # a search that was done all the same took the request with it, and the next one began
+    monkeypatch.setattr(highs, "watch", lambda solver, interrupt, progress=None: setattr(interrupt, "asked", True))
+    with pytest.raises(KeyboardInterrupt):
+        ask(one_site)
+    with highs.Interrupt(asked=True).listening():  # one search keeps what it found
+        pass
+
+
+def test_a_scenario_without_a_plan_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "scenarios.toml"
+    file.write_text("[scenarios.base]\n[scenarios.typo]\n", encoding="utf-8")
+    own = [("base", "base", "optimal", 1.0, 0.0, ""), ("typo", "typo", "bad data", np.nan, np.nan, "no such column")]
+    table = pd.DataFrame(own, columns=["plan", "scenario", "status", "cost_usd", "regret_usd", "message"])
+    monkeypatch.setattr("optimizer.whatif.regret.regret_table", lambda *_, **__: table)
+    code, _, said = within("regret", ONE_SITE, "--scenarios", file, "-o", tmp_path / "out")
+    assert code == 7
+    assert "typo has no plan of its own and is left out: no such column" in said
 
 
 def test_charts_carry_the_figures_of_their_tables(one_site: Instance) -> None:

@@ -8,6 +8,7 @@ Nothing heavy is imported before a command needs it, so that ``--help`` is insta
 
 from __future__ import annotations
 
+import signal
 import sys
 from typing import NoReturn
 
@@ -34,6 +35,8 @@ __all__ = [
 
 def main() -> NoReturn:
     """Run the command line."""
+    # a request to end is taken for Ctrl-C: the best plan is saved, workers are ended, temporary files removed
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         code = app(standalone_mode=False)
     except KeyboardInterrupt:

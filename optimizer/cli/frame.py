@@ -72,7 +72,7 @@ class Failure(Exception):
         for name in (kind.__name__ for kind in type(error).__mro__):
             if name in ERROR_CODES:
                 code, status = ERROR_CODES[name]
-                message = str(error) or "stopped before there was a plan; nothing was written"
+                message = str(error) or "stopped before it was done"
                 return cls(code, status, message, getattr(error, "problems", ()))
         return cls(FAILURE, "unexpected error", _unexpected(error))
 
@@ -126,6 +126,21 @@ def write_whole(target: Path, write: Callable[[Path], object], other: str = "ano
     except OSError as error:
         fix = f"{target} cannot be written: {error.strerror}; choose {other}"
         raise Failure(USAGE, "usage error", fix) from None
+
+
+def refuse_unwritable(folder: Path | None, *, new: bool = False) -> None:
+    """See that results can be saved in a folder, before an hour of solving; with ``new``, that nothing is there yet."""
+    if folder is None:
+        return
+    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        fix = f"{folder} cannot be written: {error.strerror}; choose another -o"
+        raise Failure(USAGE, "usage error", fix) from None
+    if new and folder.is_dir() and any(folder.iterdir()):
+        raise Failure(USAGE, "usage error", f"{folder} is not empty: choose another -o")
 
 
 def run_names(runs: Sequence[Path]) -> list[str]:

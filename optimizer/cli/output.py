@@ -43,7 +43,7 @@ def console(stream: TextIO) -> Console:
     from rich.console import Console
 
     wide = None if stream.isatty() or "COLUMNS" in os.environ else 160
-    return Console(file=stream, width=wide)
+    return Console(file=stream, width=wide, markup=False, emoji=False)  # names may hold [brackets] and :colons:
 
 
 def print_text(text: str) -> None:

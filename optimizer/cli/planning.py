@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from optimizer.cli.cluster import Address, Authority, Certificate, Key, Workers, interruptible, scheduler_at
-from optimizer.cli.frame import USAGE, Failure, app, command, write_whole
+from optimizer.cli.frame import FAILURE, USAGE, Failure, app, command, refuse_unwritable, write_whole
 from optimizer.cli.output import Countdown, Progress, message, print_json, print_rich, stdout_kept_clean
 from optimizer.cli.whatif import Json, Overrides, Source, frame_table, read_case
 
@@ -49,6 +49,7 @@ def tornado(
     from optimizer.sweep import Settings
     from optimizer.whatif.tornado import tornado_table
 
+    refuse_unwritable(output)
     case, told = read_case(instance, overrides), Countdown()
     with stdout_kept_clean(), interruptible(output, told):
         table = tornado_table(
@@ -87,6 +88,7 @@ def pareto(
     """The least cost at every level of something else that matters, from one exact end to the other."""
     from optimizer.whatif.pareto import pareto_front
 
+    refuse_unwritable(output, new=True)
     case = read_case(instance, overrides)
     with stdout_kept_clean(), Progress() as progress:
         try:
@@ -138,6 +140,7 @@ def alternatives(
     """Plans that cost hardly more than the least and fund as differently as possible, and how far MW can vary."""
     from optimizer.whatif.near_optimal import near_optimal
 
+    refuse_unwritable(output, new=True)
     case = read_case(instance, overrides)
     with stdout_kept_clean(), Progress() as progress:
         try:
@@ -181,11 +184,15 @@ def regret(
     tls_cert: Certificate = None,
     tls_key: Key = None,
     as_json: Json = False,
-) -> None:
-    """What each scenario's plan would cost if another scenario came true, its first orders made already."""
+) -> int:
+    """What each scenario's plan would cost if another scenario came true, its first orders made already.
+
+    Exit code 7 if a scenario has no plan of its own.
+    """
     from optimizer.sweep import Settings, read_scenarios
     from optimizer.whatif.regret import regret_matrix, regret_table
 
+    refuse_unwritable(output)
     case, told = read_case(instance, overrides), Countdown()
     with stdout_kept_clean(), interruptible(output, told):
         try:
@@ -201,6 +208,10 @@ def regret(
     shown = matrix.assign(**{name: matrix[name] / 1e6 for name in money})
     titles = {"largest_usd": "largest", "mean_usd": "mean"}
     _tell({"regret": matrix}, shown.rename(columns=titles), output, "regret-by-plan", as_json)
+    without = table[(table["plan"] == table["scenario"]) & table["cost_usd"].isna()]
+    for name, status, said in without[["plan", "status", "message"]].itertuples(index=False):
+        message(f"{name} has no plan of its own and is left out: {said or status}")
+    return FAILURE if len(without) else 0
 
 
 def _limits(table: pd.DataFrame, end: str) -> list[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from optimizer.cli.cluster import Authority, BlocksAt, Certificate, Key, SideBySide, scheduler_at
-from optimizer.cli.frame import USAGE, Failure, app, command
+from optimizer.cli.frame import STATUS_CODES, USAGE, Failure, app, command, refuse_unwritable
 from optimizer.cli.output import message, print_json, print_rich, stdout_kept_clean
 from optimizer.cli.whatif import frame_table
 
@@ -46,7 +46,7 @@ def two_stage(
     tls_key: Key = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace runs that are there.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout, nothing else.")] = False,
-) -> None:
+) -> int:
     """Plan for several weighted futures at once: what is ordered early is common, the rest follows in each."""
     from optimizer.instance import read_instance
     from optimizer.overrides import apply_overrides
@@ -56,6 +56,7 @@ def two_stage(
 
     if method not in ("auto", "benders", "monolithic"):
         raise Failure(USAGE, "usage error", f"--method {method}: say auto, benders or monolithic")
+    refuse_unwritable(output)
     if output.exists() and any(output.iterdir()) and not overwrite:
         raise Failure(USAGE, "usage error", f"{output} is not empty: name another folder or add --overwrite")
     futures = read_scenarios(scenarios)
@@ -73,6 +74,7 @@ def two_stage(
     else:
         _tell(found)
     message(f"Saved in {output}")
+    return max(STATUS_CODES[plan.status] for plan in found.plans.values())
 
 
 def _tell(found: TwoStage) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from optimizer.cli.cluster import Address, Authority, Certificate, Key, Workers, interruptible, scheduler_at
-from optimizer.cli.frame import USAGE, Failure, app, command, run_names, write_whole
+from optimizer.cli.frame import USAGE, Failure, app, command, refuse_unwritable, run_names, write_whole
 from optimizer.cli.output import Countdown, message, print_json, print_rich, stdout_kept_clean
 
 if TYPE_CHECKING:
@@ -78,6 +78,7 @@ def sweep(
     except ModuleNotFoundError as error:
         fix = "pip install 'community-plan-optimizer[sweep]'"
         raise Failure(USAGE, "usage error", f"sweeps need {error.name}: {fix}") from None
+    refuse_unwritable(output)
     started, told = time.perf_counter(), Countdown()
     variants = _variants(scenarios, axes or [], sample, ranges or [], seed)
     settings = Settings(gap, time_limit, cold)
@@ -160,14 +161,17 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Say what differs between runs: inputs, funding by year, cost, rates; each run against the first."""
-    from optimizer.compare import against_first
+    from optimizer.compare import against_first, unlike_money
     from optimizer.compare import compare as compare_runs
     from optimizer.plan import read_plan
 
     if len(runs) < 2:
         raise Failure(USAGE, "usage error", "name at least two runs to compare")
     names = run_names(runs)
-    found = compare_runs({name: read_plan(run) for name, run in zip(names, runs, strict=True)})
+    plans = {name: read_plan(run) for name, run in zip(names, runs, strict=True)}
+    found = compare_runs(plans)
+    for name, money in unlike_money(plans).items():
+        message(f"Costs are not of the same money. {name}: {money}")
     if as_json:
         from optimizer.show import records
 

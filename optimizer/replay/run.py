@@ -15,6 +15,7 @@ import pandas as pd
 
 from optimizer.accounts import cash_table, running_cash
 from optimizer.check import CheckError, Report, check
+from optimizer.cluster import obey_parent
 from optimizer.decisions import commitments
 from optimizer.explain.marginal import prices
 from optimizer.instance import Instance
@@ -164,13 +165,15 @@ def _years(
     if workers == 1 or len(years) == 1:
         yield from ((year, _replay_year(full, year, outlook)) for year in years)
         return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(years)), mp_context=context) as pool:
+    context, others = multiprocessing.get_context("spawn"), multiprocessing.active_children()
+    with ProcessPoolExecutor(min(workers, len(years)), mp_context=context, initializer=obey_parent) as pool:
         jobs = {pool.submit(_replay_year, full, year, outlook): year for year in years}
         try:
             yield from ((jobs[job], job.result()) for job in as_completed(jobs))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
+            for worker in set(multiprocessing.active_children()) - set(others):
+                worker.terminate()
             raise
 
 

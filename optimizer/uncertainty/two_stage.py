@@ -13,6 +13,7 @@ Introduction to Stochastic Programming, 2011, section 4). Each is known within t
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,8 +29,9 @@ from optimizer.instance import Instance, read_instance
 from optimizer.model.data import MILLION, Data
 from optimizer.overrides import apply_overrides
 from optimizer.plan import Plan
+from optimizer.problems import InstanceError
 from optimizer.results import rows_of
-from optimizer.solve import Infeasible, Method, SolverFailure, solve
+from optimizer.solve import Infeasible, Method, SolverFailure, refuse_one_matrix_on_cluster, solve
 from optimizer.sweep import SweepError, Variant
 from optimizer.uncertainty.mean import mean_instance
 from optimizer.uncertainty.problem import Asked, Least, Problem, problem
@@ -82,6 +84,7 @@ class TwoStage:
             draft.replace(target / f"{name}.csv")
 
 
+@highs.ending_all()
 def two_stage(
     instance: str | Path | Instance,
     scenarios: Sequence[Variant],
@@ -129,16 +132,20 @@ def two_stage(
     """
     case = instance if isinstance(instance, Instance) else read_instance(instance)
     weights = _weights(scenarios)
+    refuse_one_matrix_on_cluster(method, scheduler)
     _refuse_shares(beta, alpha, rates_probability)
     year = case.manifest.base_year if committed_by is None else committed_by
     options = highs.Options(gap, time_limit, threads)
     asked = Asked(options, method, scheduler, workers, beta, alpha, year)
-    futures = {scenario.name: apply_overrides(case, list(scenario.overrides)) for scenario in scenarios}
+    futures = {scenario.name: _future(case, scenario) for scenario in scenarios}
     bound = np.inf
     with _Best() as best:
         for lifted in _sets(list(futures), weights, rates_probability):
             instances = [apply_overrides(f, [LIFTED]) if name in lifted else f for name, f in futures.items()]
-            bound = min(bound, best.offered(problem(instances, weights, case, asked)))
+            try:
+                bound = min(bound, best.offered(problem(instances, weights, case, asked)))
+            except Infeasible:
+                raise _infeasible(dict(zip(futures, instances, strict=True)), asked) from None
         return _read(case, list(futures), weights, best, bound, asked)
 
 
@@ -164,6 +171,27 @@ class _Best:
                 self._open.close()
                 self.problem, self.least, self._open = found, least, opened.pop_all()
         return least.answer.bound
+
+
+def _future(case: Instance, scenario: Variant) -> Instance:
+    """The instance of a scenario; what is wrong with it is told by its name."""
+    try:
+        return apply_overrides(case, list(scenario.overrides))
+    except InstanceError as error:
+        where = f"scenario {scenario.name}"
+        raise InstanceError([dataclasses.replace(p, file=f"{where}, {p.file}") for p in error.problems]) from None
+
+
+def _infeasible(futures: Mapping[str, Instance], asked: Asked) -> Infeasible:
+    """Which future has no plan even alone; if none is such, it is the common orders that leave one without."""
+    for name, future in futures.items():
+        try:
+            _alone(future, dataclasses.replace(asked, options=dataclasses.replace(asked.options, gap=1.0)))
+        except Infeasible:
+            fix = "'optimizer explain INSTANCE --set ...', with what the scenario sets, says why"
+            return Infeasible(f"scenario {name} has no plan that meets all its limits, even alone: {fix}")
+    fix = "commit by an earlier year, or leave room in the limits of the scenarios"
+    return Infeasible(f"every scenario has a plan, but not with the same orders by {asked.committed_by}: {fix}")
 
 
 def _weights(scenarios: Sequence[Variant]) -> np.ndarray:

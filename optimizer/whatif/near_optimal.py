@@ -170,6 +170,7 @@ class _Search:
         return sum({r.option.option: r.max_blocks * r.block_mw for r in resources if r.option}.values())
 
 
+@highs.ending_all()
 def near_optimal(
     instance: str | Path | Instance,
     within: float = 0.02,

@@ -226,6 +226,7 @@ class _Point:
     least: float = np.nan
 
 
+@highs.ending_all()
 def pareto_front(
     instance: str | Path | Instance,
     against: str,

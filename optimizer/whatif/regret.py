@@ -93,6 +93,10 @@ def regret_table(
     """
     if len(scenarios) < 2:
         raise SweepError("regret needs at least two scenarios")
+    names = {scenario.name for scenario in scenarios}
+    twice = sorted(names & {f"{plan}-under-{scenario}" for plan in names for scenario in names})
+    if twice:
+        raise SweepError(f"scenario {twice[0]} has the name of another's run: call it something else")
     target, chosen = Path(folder).absolute(), settings or Settings()
     case = instance if isinstance(instance, Instance) else read_instance(instance)
     stage = first_stage(case, case.manifest.base_year if committed_by is None else committed_by)
