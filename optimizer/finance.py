@@ -126,8 +126,10 @@ def remaining_annuities(
 ) -> float:
     """Present value of the annuities still to come after the horizon, per dollar of capital cost.
 
-    The value left in a plant when the model stops looking:
-    ``CRF(wacc, life) * sum of discount_factor(t) over t = horizon_end..service_year+life-1``.
+    The value left in a plant when the model stops looking. Capital is paid when service begins, so the annuities that
+    are worth as much are due at the start of each year of service, not at its end:
+    ``CRF(wacc, life) / (1 + wacc) * sum of discount_factor(t) over t = horizon_end..service_year+life-1``.
+    A plant that was never used is worth its cost, if ``wacc`` is ``rate``.
 
     Parameters
     ----------
@@ -144,8 +146,10 @@ def remaining_annuities(
     0.5
     >>> remaining_annuities(2026, 3, 2028, 0.0, 2026, 0.25)  # a third of the cost, in 2028: 0.64 / 3
     0.21333333333333332
+    >>> remaining_annuities(2026, 2, 2026, 0.25, 2026, 0.25)  # not used yet: two annuities of 5/9, at 1 and 0.8
+    1.0
     """
-    annuity = capital_recovery_factor(wacc, life)
+    annuity = capital_recovery_factor(wacc, life) / (1 + wacc)
     after = range(max(horizon_end, service_year), service_year + life)
     return annuity * sum(discount_factor(year, base_year, rate) for year in after)
 

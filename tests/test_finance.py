@@ -63,13 +63,19 @@ def test_value_left_after_the_horizon() -> None:
     assert finance.remaining_annuities(2028, 10, 2031, 0.0, 2026, 0.0) == pytest.approx(0.7)
     # the life has ended
     assert finance.remaining_annuities(2026, 4, 2030, 0.05, 2026, 0.05) == 0
-    # CRF(1, 2) = 4/3, one annuity left, in 2028: 4/3 * 0.64
-    assert finance.remaining_annuities(2027, 2, 2028, 1.0, 2026, 0.25) == pytest.approx(4 / 3 * 0.64)
+    # CRF(1, 2) = 4/3, due a year earlier 2/3; one is left, in 2028: 2/3 * 0.64
+    assert finance.remaining_annuities(2027, 2, 2028, 1.0, 2026, 0.25) == pytest.approx(2 / 3 * 0.64)
+
+
+@given(rate=RATES, life=LIVES)
+def test_a_plant_that_was_never_used_is_worth_its_cost(rate: float, life: int) -> None:
+    cost = finance.discount_factor(2030, 2026, rate)
+    assert finance.remaining_annuities(2030, life, 2030, rate, 2026, rate) == pytest.approx(cost)
 
 
 @given(rate=RATES, life=LIVES, cut=st.integers(0, 60))
 def test_annuities_before_and_after_the_horizon_are_all_annuities(rate: float, life: int, cut: int) -> None:
-    annuity = finance.capital_recovery_factor(rate, life)
+    annuity = finance.capital_recovery_factor(rate, life) / (1 + rate)
     before = sum(finance.discount_factor(2030 + t, 2026, rate) for t in range(min(cut, life)))
     after = finance.remaining_annuities(2030, life, 2030 + cut, rate, 2026, rate)
     everything = finance.remaining_annuities(2030, life, 2030, rate, 2026, rate)

@@ -3,7 +3,7 @@
 With PV the present value of the spending of a dollar, ECF the effective cost factor (1 without the tax view):
 
     cash view      own_capital capex * PV;  tax_effects (ECF - 1) * capex * PV
-                   salvage -ECF * capex * annuities that remain after the horizon
+                   salvage -ECF * capex * annuities, due as a year begins, that remain after the horizon
     annuity view   own_capital capex * CRF * sum of the weights of the planning years in service;
                    tax_effects (ECF - 1) times that;  no salvage
     contribution   as own_capital, contribution_gross_up the gross-up times it;  no tax effects, no salvage
