@@ -26,6 +26,8 @@ RETRIES = 2
 PATIENCE = 60
 #: Address that stands for a local cluster.
 LOCAL = "local"
+#: Environment of its workers. Dask would have them give memory back at once, and a solver spend a third of its time on that.
+SURROUNDINGS = {"OMP_NUM_THREADS": 1, "MKL_NUM_THREADS": 1, "OPENBLAS_NUM_THREADS": 1}
 
 
 class ClusterError(ValueError):
@@ -75,7 +77,8 @@ def cluster(workers: int, scheduler: str | Scheduler | None) -> Iterator[Any]:
 
     if isinstance(scheduler, str):
         scheduler = Scheduler(scheduler)
-    with dask.config.set({"distributed.scheduler.allowed-failures": RETRIES}):
+    settings = {"distributed.scheduler.allowed-failures": RETRIES, "distributed.nanny.pre-spawn-environ": SURROUNDINGS}
+    with dask.config.set(settings):
         if scheduler is not None and scheduler.address != LOCAL:
             with _client_of(scheduler) as client:
                 _await_a_worker(client, scheduler.address)
@@ -87,6 +90,16 @@ def cluster(workers: int, scheduler: str | Scheduler | None) -> Iterator[Any]:
             with interrupts_held():
                 made = stack.enter_context(LocalCluster(**local, scheduler_kwargs=no_dashboard, silence_logs=50))
             yield stack.enter_context(Client(made))
+
+
+@contextlib.contextmanager
+def standing(workers: int, scheduler: str | Scheduler | None) -> Iterator[str | Scheduler | None]:
+    """One local cluster for several problems, where a local one is asked for; another scheduler as it is."""
+    if scheduler != LOCAL:
+        yield scheduler
+        return
+    with cluster(workers, LOCAL) as client:
+        yield Scheduler(client.scheduler.address)
 
 
 @contextlib.contextmanager

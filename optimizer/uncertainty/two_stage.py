@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 
 from optimizer import highs
-from optimizer.cluster import Scheduler
+from optimizer.cluster import Scheduler, standing
 from optimizer.decisions import investments
 from optimizer.instance import Instance, read_instance
 from optimizer.model.data import MILLION, Data
@@ -139,7 +139,8 @@ def two_stage(
     asked = Asked(options, method, scheduler, workers, beta, alpha, year)
     futures = {scenario.name: _future(case, scenario) for scenario in scenarios}
     bound = np.inf
-    with _Best() as best:
+    with standing(asked.side_by_side, scheduler) as address, _Best() as best:
+        asked = dataclasses.replace(asked, scheduler=address)
         for lifted in _sets(list(futures), weights, rates_probability):
             instances = [apply_overrides(f, [LIFTED]) if name in lifted else f for name, f in futures.items()]
             try:
