@@ -26,7 +26,7 @@ RETRIES = 2
 PATIENCE = 60
 #: Address that stands for a local cluster.
 LOCAL = "local"
-#: Environment of its workers. Dask would have them give memory back at once, and a solver spend a third of its time on that.
+#: Environment of its workers. Dask's own has them give memory back at once: a third of a solver's time would go there.
 SURROUNDINGS = {"OMP_NUM_THREADS": 1, "MKL_NUM_THREADS": 1, "OPENBLAS_NUM_THREADS": 1}
 
 

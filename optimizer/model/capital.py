@@ -13,7 +13,7 @@ Costs (present value, M$)
 -------------------------
 own_capital            capex * PV of spending (cash view) or annuities in the horizon (annuity view)
 tax_effects            (effective-cost factor - 1) * own capital
-salvage                less the PV of the annuities, each due as a year begins, that remain after the horizon (cash view)
+salvage                less the PV of annuities, due as years begin, that remain after the horizon (cash view)
 contribution           capital paid to a utility up front; contribution_gross_up is the tax it owes on it
 fixed_om               of plant the sponsor owns (yearly)
 """
