@@ -306,7 +306,7 @@ def _between(search: _Search, state: State) -> float:
 def _rounded(search: _Search, state: State, known: Known) -> None:
     """Whole decisions by rounding the relaxation, with a margin to limits, as long as they get better.
 
-    Where they come within the gap, no MILP is needed; where they cannot, another rounding costs less than settling them.
+    Where they come within the gap, no MILP is needed; where they cannot, rounding again costs less than settling them.
     """
     within = state.bound + search.options.gap * abs(state.bound)
     margin = search.matrix.row_upper if known.margin is None else known.margin
