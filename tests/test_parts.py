@@ -38,7 +38,7 @@ def small(folder: Path) -> Instance:
 
 
 CASES: dict[str, Callable[[Path], Instance]] = {
-    "two regions": lambda _: synthetic(6, 3, 6, periods=2),
+    "two regions": lambda _: synthetic(6, 2, 6, periods=1),
     "small": small,
     "stargate-us": lambda _: apply_overrides(
         read_instance(STARGATE), ["options.resolution=coarse", "resolutions.coarse.planning_years=[2026, 2028, 2030]"]

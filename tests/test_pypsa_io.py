@@ -209,7 +209,7 @@ def test_same_optimum_of_everything_carried(tmp_path: Path) -> None:
 
 
 #: ``PYPSA_SEEDS=200 pytest tests/test_pypsa_io.py`` runs more of them.
-SEEDS = [seed for seed in range(int(os.environ.get("PYPSA_SEEDS", "9"))) if not random_instance(seed).utilities]
+SEEDS = [seed for seed in range(int(os.environ.get("PYPSA_SEEDS", "6"))) if not random_instance(seed).utilities]
 
 
 def drawn(seed: int) -> Instance:

@@ -47,7 +47,7 @@ def test_plan_on_its_own_hours_replays_to_the_dollar() -> None:
 
 
 def test_market_storage_and_two_regimes_replay_to_the_plan() -> None:
-    plan = solve(synthetic(sites=4, years=2, hours=24, periods=2), gap=1e-4)
+    plan = solve(synthetic(sites=2, years=2, hours=24, periods=2), gap=1e-4)
     found = replay(plan, workers=2)
     assert found.report.ok
     assert found.replayed.objective_usd == pytest.approx(plan.objective_usd, rel=1e-4)

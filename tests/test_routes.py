@@ -34,7 +34,8 @@ CASES: dict[str, Callable[[Path], Instance]] = {
     "small, without the pledge": lambda folder: apply_overrides(small(folder), ["rates.enforce=false"]),
     "synthetic": lambda _: synthetic(2, 2, 24),
     "stargate-us, coarse": lambda _: apply_overrides(
-        read_instance(INSTANCES / "stargate-us"), ["options.resolution=coarse"]
+        read_instance(INSTANCES / "stargate-us"),
+        ["options.resolution=coarse", "resolutions.coarse.planning_years=[2026, 2028, 2030]"],
     ),
     "one site, nothing else": lambda _: toy(plant("engine", variable_om_usd_per_mwh=30)),
 }

@@ -53,10 +53,13 @@ class Money:
         return sum(self.factor(y) for y in range(year, end))
 
     def capital(self, life: int, service: int) -> float:
-        """Present value of a dollar of capital in a year of service, less the annuities after the horizon."""
-        end = self.years[-1] + self.last
-        annuity = 1 / life if self.rate == 0 else self.rate / (1 - (1 + self.rate) ** -life)
-        return self.factor(service) - annuity * sum(self.factor(y) for y in range(end, service + life))
+        """Present value of a dollar of capital in a year of service, less its part of the years after the horizon.
+
+        Level payments as each year of life begins are worth the dollar: those after the horizon are not lost.
+        """
+        end, left = self.years[-1] + self.last, range(service, service + life)
+        payment = self.factor(service) / sum(self.factor(y) for y in left)
+        return self.factor(service) - payment * sum(self.factor(y) for y in left if y >= end)
 
 
 @dataclass(frozen=True)
