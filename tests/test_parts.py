@@ -18,8 +18,9 @@ from toy import plant, toy
 
 from optimizer import apply_overrides, read_instance, solve
 from optimizer.benders import parts as parts_module
+from optimizer.benders import remote
 from optimizer.benders.join import JoinError, join
-from optimizer.cluster import ClusterError, cluster
+from optimizer.cluster import ClusterError, cluster, source_of
 from optimizer.instance import Instance
 from optimizer.model.build import build
 from optimizer.model.data import Data
@@ -146,6 +147,27 @@ def test_a_cluster_gives_the_same_plan_and_a_killed_worker_costs_only_time(tmp_p
         assert killed
         assert plan.manifest["method"] == "benders"
         agree(plan, alone)
+
+
+def test_parts_without_room_are_built_anew_and_say_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    instance = synthetic(3, 2, 6, periods=1)
+    found = parts_module.divide(instance, 200)
+    source = source_of(instance, tmp_path)
+    said = []
+    for room in (10**9, 0):
+        monkeypatch.setattr(remote, "ALIVE", room)
+        jobs = [remote.Job(f"room for {room}", *source, part, at) for at, part in enumerate(found)]
+        points = [master.upper.clip(max=1e3) for master, _ in remote.masters(jobs)]
+        floors = remote.floors(jobs)
+        first, again = remote.cuts(jobs, points), remote.cuts(jobs, points)
+        kept = remote._searches[jobs[0].search].parts
+        assert len(kept) == (len(jobs) if room else 0)
+        remote.forget(jobs[0].search)
+        assert jobs[0].search not in remote._searches
+        said.append([floors, *([[cut.value for cut in part] for part in cuts] for cuts in (first, again))])
+    for one, other in zip(*said, strict=True):
+        assert [len(part) for part in one] == [len(part) for part in other]
+        np.testing.assert_allclose(np.concatenate(one), np.concatenate(other), rtol=1e-9)
 
 
 def test_two_stage_on_a_cluster(tmp_path: Path) -> None:

@@ -2,16 +2,19 @@
 
 A task names the instance (folder and content hash), its parts and the decisions; a worker that does not have a part
 yet, be it new or in the place of one that was lost, builds it first. So nothing is lost with a worker but its time.
+Parts that there is no room for are built anew for every question, and their LPs go on from the basis they ended at.
 """
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+import highspy
 import numpy as np
 
 from optimizer.benders.block import BlockError, BlockSolver, Cut
@@ -22,6 +25,8 @@ from optimizer.model.solution import Operation
 
 #: Parts that nobody has asked for in so many seconds are dropped: their search was killed.
 IDLE = 3600.0
+#: Columns of operation that a worker keeps alive: about 3 kB each with what the solver keeps of them.
+ALIVE = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -42,45 +47,70 @@ class _Kept:
         self.built = BuiltPart(instance_at(job.source, job.content), job.part, job.number)
         self.solvers = [BlockSolver(number, block) for number, block in enumerate(self.built.blocks)]
 
+    @property
+    def bases(self) -> list[highspy.HighsBasis]:
+        """Where the LPs ended."""
+        return [solver.basis for solver in self.solvers]
 
-#: Parts by search, and when each search last asked for one.
-_kept: dict[str, dict[Job, _Kept]] = {}
-_asked: dict[str, float] = {}
+    def begin_from(self, bases: Sequence[highspy.HighsBasis]) -> None:
+        """Go on from there."""
+        for solver, basis in zip(self.solvers, bases, strict=True):
+            solver.begin_from(basis)
+
+
+@dataclass
+class _Search:
+    """What a worker has of a search: parts, where the LPs of those without room ended, and when it was asked."""
+
+    parts: dict[Job, _Kept] = field(default_factory=dict)
+    bases: dict[Job, list[highspy.HighsBasis]] = field(default_factory=dict)
+    asked: float = 0.0
+
+
+_searches: dict[str, _Search] = {}
 #: One thread at a time: neither Pyomo nor a HiGHS object stands two.
 _alone = threading.Lock()
 
 
-def _part(job: Job) -> _Kept:
-    _asked[job.search] = time.monotonic()
-    for search in [name for name, then in _asked.items() if _asked[job.search] - then > IDLE]:
-        _drop(search)
-    parts = _kept.setdefault(job.search, {})
-    if job not in parts:
-        parts[job] = _Kept(job)
-    return parts[job]
+@contextlib.contextmanager
+def _part(job: Job) -> Iterator[_Kept]:
+    """A part, built if it is not there, and kept if there is room."""
+    search = _searches.setdefault(job.search, _Search())
+    search.asked = time.monotonic()
+    for name in [name for name, other in _searches.items() if search.asked - other.asked > IDLE]:
+        _drop(name)
+    kept = search.parts.get(job)
+    if kept is not None:
+        yield kept
+        return
+    kept = _Kept(job)
+    if job in search.bases:
+        kept.begin_from(search.bases[job])
+    yield kept
+    alive = sum(part.built.size.columns for other in _searches.values() for part in other.parts.values())
+    if alive + kept.built.size.columns <= ALIVE:
+        search.parts[job] = kept
+    else:
+        search.bases[job] = kept.bases
 
 
 def _drop(search: str) -> None:
-    _kept.pop(search, None)
-    _asked.pop(search, None)
+    _searches.pop(search, None)
 
 
 def masters(jobs: Sequence[Job]) -> list[tuple[Matrix, Size]]:
     """Build parts; their masters and sizes."""
-    with _alone:
-        return [(_part(job).built.master, _part(job).built.size) for job in jobs]
+    return _each(jobs, lambda kept: (kept.built.master, kept.built.size))
 
 
 def floors(jobs: Sequence[Job]) -> list[list[float]]:
     """What each block of each part costs at the least, M$."""
-    with _alone:
-        return [[solver.floor() for solver in _part(job).solvers] for job in jobs]
+    return _each(jobs, lambda kept: [solver.floor() for solver in kept.solvers])
 
 
 def cuts(jobs: Sequence[Job], decisions: Sequence[np.ndarray]) -> list[list[Cut] | BlockError]:
     """Cuts of each block of each part, in the columns of its own master; the error, if a block has none."""
-    with _alone:
-        return [_cuts(_part(job), y) for job, y in zip(jobs, decisions, strict=True)]
+    return _each(jobs, _cuts, decisions)
 
 
 def _cuts(kept: _Kept, decisions: np.ndarray) -> list[Cut] | BlockError:
@@ -92,8 +122,7 @@ def _cuts(kept: _Kept, decisions: np.ndarray) -> list[Cut] | BlockError:
 
 def operations(jobs: Sequence[Job], decisions: Sequence[np.ndarray]) -> list[Operation]:
     """How each part operates at decisions at which it can."""
-    with _alone:
-        return [_operation(_part(job), y) for job, y in zip(jobs, decisions, strict=True)]
+    return _each(jobs, _operation, decisions)
 
 
 def _operation(kept: _Kept, decisions: np.ndarray) -> Operation:
@@ -101,6 +130,16 @@ def _operation(kept: _Kept, decisions: np.ndarray) -> Operation:
     if any(x is None for x in values):
         raise RuntimeError("a block cannot operate at decisions at which it could before")
     return kept.built.operation([x for x in values if x is not None])
+
+
+def _each(jobs: Sequence[Job], work: Callable[..., Any], *inputs: Sequence[Any]) -> list[Any]:
+    """What ``work`` finds for each part, one after the other; ``inputs`` are lists of one entry a part."""
+    found = []
+    with _alone:
+        for job, *given in zip(jobs, *inputs, strict=True):
+            with _part(job) as kept:
+                found.append(work(kept, *given))
+    return found
 
 
 def forget(search: str) -> None:
