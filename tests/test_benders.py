@@ -167,7 +167,7 @@ CHANGES = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["two regions", "three years"])
+@pytest.mark.parametrize("name", CASES)
 def test_from_what_earlier_searches_left_the_optimum_is_the_same(name: str) -> None:
     instance, memory = CASES[name](), benders.Memory()
     options = dataclasses.replace(TIGHT, gap=5e-4)

@@ -19,6 +19,7 @@ from toy import plant, toy
 from optimizer import apply_overrides, read_instance, solve
 from optimizer.benders import parts as parts_module
 from optimizer.benders import remote
+from optimizer.benders.block import begin_from
 from optimizer.benders.join import JoinError, join
 from optimizer.cluster import ClusterError, cluster, source_of
 from optimizer.instance import Instance
@@ -133,7 +134,7 @@ def test_no_plan_is_told_as_one(small_parts: None) -> None:
 
 def test_a_cluster_gives_the_same_plan_and_a_killed_worker_costs_only_time(tmp_path: Path) -> None:
     instance = CASES["two regions"](tmp_path)
-    alone = solve(instance, gap=5e-3, method="monolithic")
+    alone = solve(instance, gap=1e-3, method="monolithic")
     killed: list[int] = []
     with cluster(2, None) as client:
         processes = list(client.run(os.getpid).values())
@@ -143,7 +144,7 @@ def test_a_cluster_gives_the_same_plan_and_a_killed_worker_costs_only_time(tmp_p
                 killed.append(processes[0])
                 os.kill(processes[0], signal.SIGKILL)
 
-        plan = solve(instance, gap=5e-3, workers=2, scheduler=client.scheduler.address, progress=kill)
+        plan = solve(instance, gap=1e-3, workers=2, scheduler=client.scheduler.address, progress=kill)
         assert killed
         assert plan.manifest["method"] == "benders"
         agree(plan, alone)
@@ -155,13 +156,18 @@ def test_parts_without_room_are_built_anew_and_say_the_same(tmp_path: Path, monk
     source = source_of(instance, tmp_path)
     said = []
     for room in (10**9, 0):
+        resumed: list[int] = []
         monkeypatch.setattr(remote, "ALIVE", room)
+        monkeypatch.setattr(
+            remote, "begin_from", lambda solvers, bases, to=resumed: to.append(len(bases)) or begin_from(solvers, bases)
+        )
         jobs = [remote.Job(f"room for {room}", *source, part, at) for at, part in enumerate(found)]
         points = [master.upper.clip(max=1e3) for master, _ in remote.masters(jobs)]
         floors = remote.floors(jobs)
         first, again = remote.cuts(jobs, points), remote.cuts(jobs, points)
         kept = remote._searches[jobs[0].search].parts
         assert len(kept) == (len(jobs) if room else 0)
+        assert len(resumed) == (0 if room else 3 * len(jobs))  # each question after the first goes on from a basis
         remote.forget(jobs[0].search)
         assert jobs[0].search not in remote._searches
         said.append([floors, *([[cut.value for cut in part] for part in cuts] for cuts in (first, again))])

@@ -206,6 +206,17 @@ class BlockSolver:
         return Cut(self.number, self.block.decisions, self.block.cost, at, value, slope, False, None)
 
 
+def bases_of(solvers: Sequence[BlockSolver]) -> list[highspy.HighsBasis]:
+    """Bases that the blocks' last LPs ended at."""
+    return [solver.basis for solver in solvers]
+
+
+def begin_from(solvers: Sequence[BlockSolver], bases: Sequence[highspy.HighsBasis]) -> None:
+    """Begin the next LPs from the bases of blocks like these."""
+    for solver, basis in zip(solvers, bases, strict=True):
+        solver.begin_from(basis)
+
+
 def _weighted(weights: np.ndarray, where_positive: np.ndarray, where_negative: np.ndarray) -> float:
     """Sum of weights times limits; infinite if a limit that counts is."""
     counts = np.abs(weights) > NO_WEIGHT

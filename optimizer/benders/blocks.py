@@ -10,7 +10,7 @@ from typing import Protocol
 import highspy
 import numpy as np
 
-from optimizer.benders.block import BlockSolver, Cut
+from optimizer.benders.block import BlockSolver, Cut, bases_of, begin_from
 from optimizer.benders.split import Block
 
 Evaluate = Callable[[np.ndarray], list[Cut]]
@@ -64,12 +64,11 @@ class LocalBlocks:
     @property
     def bases(self) -> list[highspy.HighsBasis]:
         """Bases that the blocks' last LPs ended at."""
-        return [solver.basis for solver in self._solvers]
+        return bases_of(self._solvers)
 
     def begin_from(self, bases: Sequence[highspy.HighsBasis]) -> None:
         """Begin the next LPs from the bases of blocks like these."""
-        for solver, basis in zip(self._solvers, bases, strict=True):
-            solver.begin_from(basis)
+        begin_from(self._solvers, bases)
 
     def floors(self) -> np.ndarray:
         return self.floors_of(range(len(self.blocks)))

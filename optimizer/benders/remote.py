@@ -17,7 +17,7 @@ from typing import Any
 import highspy
 import numpy as np
 
-from optimizer.benders.block import BlockError, BlockSolver, Cut
+from optimizer.benders.block import BlockError, BlockSolver, Cut, bases_of, begin_from
 from optimizer.benders.parts import BuiltPart, Part
 from optimizer.cluster import instance_at
 from optimizer.model.matrix import Matrix, Size
@@ -47,16 +47,6 @@ class _Kept:
         self.built = BuiltPart(instance_at(job.source, job.content), job.part, job.number)
         self.solvers = [BlockSolver(number, block) for number, block in enumerate(self.built.blocks)]
 
-    @property
-    def bases(self) -> list[highspy.HighsBasis]:
-        """Where the LPs ended."""
-        return [solver.basis for solver in self.solvers]
-
-    def begin_from(self, bases: Sequence[highspy.HighsBasis]) -> None:
-        """Go on from there."""
-        for solver, basis in zip(self.solvers, bases, strict=True):
-            solver.begin_from(basis)
-
 
 @dataclass
 class _Search:
@@ -85,13 +75,13 @@ def _part(job: Job) -> Iterator[_Kept]:
         return
     kept = _Kept(job)
     if job in search.bases:
-        kept.begin_from(search.bases[job])
+        begin_from(kept.solvers, search.bases[job])
     yield kept
     alive = sum(part.built.size.columns for other in _searches.values() for part in other.parts.values())
     if alive + kept.built.size.columns <= ALIVE:
         search.parts[job] = kept
     else:
-        search.bases[job] = kept.bases
+        search.bases[job] = bases_of(kept.solvers)
 
 
 def _drop(search: str) -> None:

@@ -140,6 +140,13 @@ class _Search:
             return answer, answer.x[: self.base.matrix.a.shape[1]]
         return self.decomposed.least(space, figure, self.options, start, self.progress, self._margin(space))
 
+    def start(self, answer: highs.Answer, x: np.ndarray) -> np.ndarray:
+        """Column values that a later search can begin from: of an answer and the plan settled from it."""
+        if self.decomposed is None:
+            return x
+        assert answer.x is not None
+        return answer.x[: self.searched.matrix.a.shape[1]]
+
     def _margin(self, space: Space) -> np.ndarray:
         """Limits a little short of that of the cost."""
         upper = space.matrix.row_upper.copy()
@@ -258,8 +265,7 @@ def _least(
     near, searched = space.within(space.cost, limit, NEAR), searched.within(searched.cost, limit, NEAR)
     plan = read(space, space.instance, x, answer.bound, options.gap, options.threads, answer.status)
     search = _Search(space, near, searched, apart, within, cost, answer.bound, options, progress)
-    assert answer.x is not None
-    return search, _Found(x, answer.x if apart else x, plan, status=plan.status)
+    return search, _Found(x, search.start(answer, x), plan, status=plan.status)
 
 
 # Alternatives
@@ -288,9 +294,7 @@ def _furthest(search: _Search, group: str, members: list[_Member], known: list[_
     x, plan = search.plan(values)
     here = np.array([member.figure.of(x) for member in members])
     distance = float(np.abs(here - at).sum(axis=1).min())
-    assert answer.x is not None
-    begin = answer.x[: search.searched.matrix.a.shape[1]] if search.decomposed else x
-    return _Found(x, begin, plan, group, answer.status, distance, max(distance, -answer.bound))
+    return _Found(x, search.start(answer, x), plan, group, answer.status, distance, max(distance, -answer.bound))
 
 
 def _apart(near: Space, figures: list[Figure], at: np.ndarray, most: np.ndarray) -> tuple[Space, Figure]:
@@ -358,9 +362,8 @@ def _extreme(search: _Search, member: _Member, sign: float, pool: list[_Point], 
     called = dataclasses.replace(search, progress=named(search.progress, stage))
     figure = member.searched if sign > 0 else member.searched.negative()
     answer, values = called.least_of(search.searched, figure, start.start)
-    assert answer.x is not None
     x, _ = search.plan(values)
-    pool.append(_Point(x, answer.x if search.decomposed else x))
+    pool.append(_Point(x, search.start(answer, x)))
     value = min(sign * member.figure.of(x), sign * member.figure.of(start.x))
     return value, min(max(answer.bound, floor), value), answer.status
 
