@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import platform
 import time
@@ -36,6 +37,8 @@ Method = Literal["auto", "benders", "monolithic"]
 COLUMNS, BLOCKS, GAP = 5_000, 8, 1e-3
 #: On a cluster every worker has several parts, so that none waits long for another, of at most so many columns.
 PARTS_PER_WORKER, LARGEST_PART = 8, 50_000
+#: What a search that ended early, without a plan of its own, means for a plan that was known before.
+ENDED_EARLY = {"interrupted": "interrupted", "no incumbent": "feasible at time limit"}
 
 
 class SolveError(RuntimeError):
@@ -141,11 +144,14 @@ def solve(
     if len(parts) > 1 or scheduler is not None:
         return _by_parts(instance, parts, options, watch, side_by_side, progress, memory, scheduler)
     matrix, data = _compiled(instance, watch, templates)
-    with watch.stage("solve"):
-        answer = find(instance, matrix, options, method, side_by_side, progress, memory)
-        refuse_no_answer(answer)
-    assert answer.x is not None
-    return checked_plan(instance, Solution.of(data, matrix, answer.x), Size.of(matrix), answer, options, watch)
+    interrupt = highs.Interrupt()
+    # to its tables and checks: a request to stop must not cost the plan that it comes after
+    with interrupt.listening():
+        with watch.stage("solve"):
+            answer = find(instance, matrix, options, method, side_by_side, progress, memory, interrupt)
+            refuse_no_answer(answer)
+        assert answer.x is not None
+        return checked_plan(instance, Solution.of(data, matrix, answer.x), Size.of(matrix), answer, options, watch)
 
 
 def refuse_one_matrix_on_cluster(method: Method, scheduler: str | Scheduler | None) -> None:
@@ -180,16 +186,18 @@ def _by_parts(
         with refusals(), watch.stage("build"):
             work = at_work.enter_context(work_on([(instance, parts)], workers, scheduler, watch.told))
             joined = Joined.of(work.masters)
+        interrupt = highs.Interrupt()
+        at_work.enter_context(interrupt.listening())
         with watch.stage("solve"):
             with refusals():
-                found = search_parts(work, joined, options, highs.Interrupt(), progress, memory)
+                found = search_parts(work, joined, options, interrupt, progress, memory)
             answer = highs.Answer(found.status, found.decisions, found.cost, found.bound, method="benders")
             refuse_no_answer(answer)
         assert found.decisions is not None
         with watch.stage("results"):
             solution = solution_of(instance, joined, found.decisions, work.operations(found, joined.at))
         size = size_of(joined, work.sizes)
-    return checked_plan(instance, solution, size, answer, options, watch)
+        return checked_plan(instance, solution, size, answer, options, watch)
 
 
 def _no_operation(error: benders.BlockError) -> SolveError:
@@ -265,6 +273,7 @@ def find(
     workers: int = 1,
     progress: Progress | None = None,
     memory: benders.Memory | None = None,
+    interrupt: highs.Interrupt | None = None,
 ) -> highs.Answer:
     """Search for the plan of least cost.
 
@@ -274,13 +283,15 @@ def find(
         What the matrix was compiled from.
     method, workers, memory
         As in `solve`.
+    interrupt
+        The caller's, which ends the search.
 
     Returns
     -------
     Answer
         Its status says whether there is a plan.
     """
-    interrupt = highs.Interrupt()
+    interrupt = interrupt or highs.Interrupt()
     parts = parts_of_matrix(matrix, method, options.gap, memory is not None)
     answer = None if parts is None else _decomposed(matrix, parts, options, interrupt, progress, workers, memory)
     return _whole(matrix, options, interrupt, progress) if answer is None else answer
@@ -317,10 +328,23 @@ def _whole(
     matrix: Matrix, options: highs.Options, interrupt: highs.Interrupt, progress: Progress | None
 ) -> highs.Answer:
     """A first plan, and branch and bound from it if it is not within the gap of the relaxation."""
-    started = time.perf_counter()
-    first = first_plan(matrix, options, interrupt, progress)
-    if first is not None and highs.relative_gap(first.objective, first.bound) <= options.gap:
-        return highs.fix_and_polish(matrix, first, options)
+    with interrupt.listening():
+        started = time.perf_counter()
+        answer = first_plan(matrix, options, interrupt, progress)
+        if answer is None or highs.relative_gap(answer.objective, answer.bound) > options.gap:
+            answer = _branched(matrix, answer, options, started, interrupt, progress)
+        return highs.fix_and_polish(matrix, answer, options)
+
+
+def _branched(
+    matrix: Matrix,
+    first: highs.Answer | None,
+    options: highs.Options,
+    started: float,
+    interrupt: highs.Interrupt,
+    progress: Progress | None,
+) -> highs.Answer:
+    """Branch and bound from a first plan, which stands where the search ends before it took it up."""
     solver = highs.hand_off(matrix, options)
     if first is not None and first.x is not None:
         highs.set_start(solver, first.x)
@@ -328,7 +352,10 @@ def _whole(
         left = options.time_limit - (time.perf_counter() - started)
         solver.setOptionValue("time_limit", max(left, 0.0))
     answer = highs.run(solver, matrix, interrupt, progress)
-    return highs.fix_and_polish(matrix, answer, options)
+    if first is None or answer.x is not None or answer.status not in ENDED_EARLY:
+        return answer
+    bound = np.fmax(first.bound, answer.bound)
+    return dataclasses.replace(first, status=ENDED_EARLY[answer.status], bound=float(bound))
 
 
 def refuse_no_answer(answer: highs.Answer) -> None:

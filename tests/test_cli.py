@@ -416,6 +416,16 @@ def test_interrupt_keeps_the_best_plan_so_far(tmp_path: Path) -> None:
     no_traceback(err)
 
 
+def test_interrupt_while_the_pledge_is_priced_keeps_the_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer_with(monkeypatch, lambda *_, **__: one_site_plan())
+    pledge = importlib.import_module("optimizer.pledge")
+    monkeypatch.setattr(pledge, "price_of_pledge", raising(KeyboardInterrupt()))
+    code, _, err = within("solve", ONE_SITE, "-o", tmp_path / "run", "--price-pledge")
+    assert code == 130
+    assert "Not finished" in err
+    assert read_plan(tmp_path / "run").objective_usd == one_site_plan().objective_usd
+
+
 # -- streams ----------------------------------------------------------------------------------------------
 
 

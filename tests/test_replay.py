@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from toy import YEAR_HOURS, plant, toy
 from typer.testing import CliRunner
 
-from optimizer import read_instance, read_plan, solve, synthetic
+from optimizer import Plan, read_instance, read_plan, solve, synthetic
 from optimizer.cli import app
 from optimizer.instance import Instance, make_instance, write_instance
 from optimizer.model.data import Data
@@ -20,6 +21,7 @@ from optimizer.replay.hours import every_hour
 from optimizer.replay.outages import Fleet, Store, _in_service, unserved
 from optimizer.replay.refine import with_extreme_period, worst_periods
 from optimizer.schema import TABLES
+from optimizer.solve import Infeasible
 
 ONE_SITE = Path(__file__).parents[1] / "instances" / "one-site"
 
@@ -85,6 +87,28 @@ def test_worst_period_is_added_until_the_replay_holds() -> None:
         "calm": 1095,
         "replayed_0004": 1095,
     }
+
+
+@pytest.mark.parametrize(("stop", "code"), [(KeyboardInterrupt(), 130), (Infeasible("none"), 4)])
+def test_what_stops_a_later_round_does_not_cost_the_plan(
+    stop: BaseException, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = solve(unseen_peak(), gap=1e-6)
+    plans = iter([plan])
+
+    def answer(*_: object, **__: object) -> Plan:
+        for known in plans:
+            return known
+        raise stop
+
+    monkeypatch.setattr(sys.modules["optimizer.solve"], "solve", answer)
+    write_instance(plan.instance, tmp_path / "case")
+    run = CliRunner().invoke(
+        app, ["solve", str(tmp_path / "case"), "-o", str(tmp_path / "run"), "--until-replay-holds", "2"]
+    )
+    assert run.exit_code == code
+    assert "Not finished" in run.stderr
+    assert read_plan(tmp_path / "run").objective_usd == plan.objective_usd
 
 
 def test_rounds_are_limited() -> None:

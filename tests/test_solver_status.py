@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import os
 import signal
 import sys
 import threading
@@ -111,21 +110,46 @@ def test_a_stopped_search_keeps_its_plan_and_is_not_called_solved(
 
 
 def test_interrupt_before_the_first_plan(one_site: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules["optimizer.solve"], "first_plan", lambda *_: None)
     monkeypatch.setattr(highs, "run", lambda *_: highs.Answer("interrupted", None, np.nan, -np.inf))
     with pytest.raises(Interrupted, match="nothing was written"):
         solve(one_site)
 
 
-def test_ctrl_c_stops_the_solver_and_gives_the_handler_back(lumpy: Instance) -> None:
+@pytest.mark.parametrize("method", ["monolithic", "benders"])
+@pytest.mark.parametrize("when", ["first plan", "results", "check"])
+def test_ctrl_c_costs_no_plan_and_gives_the_handler_back(lumpy: Instance, method: Any, when: str) -> None:
     before = signal.getsignal(signal.SIGINT)
+    told: list[float] = []
 
-    def at_first_plan(event: dict[str, Any]) -> None:
+    def ask(event: dict[str, Any]) -> None:
         if event.get("objective_usd") is not None:
-            os.kill(os.getpid(), signal.SIGINT)
+            told.append(event["objective_usd"])
+        if event["stage"] == when or (when == "first plan" and told):
+            signal.raise_signal(signal.SIGINT)
 
-    plan = solve(lumpy, gap=0.0, progress=at_first_plan)
-    assert plan.status in {"interrupted", "optimal"}  # it may have been about to end
+    plan = solve(lumpy, gap=1e-4 if when == "first plan" else 0.5, progress=ask, method=method)
+    assert plan.objective_usd <= min(told) * (1 + 1e-6)
+    # the search may have been about to end
+    assert plan.status in ({"interrupted", "optimal"} if when == "first plan" else {"within gap", "optimal"})
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_first_plan_stands_where_the_search_ends_before_it_took_it_up(
+    lumpy: Instance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[float] = []
+
+    def ask(event: dict[str, Any]) -> None:
+        if event.get("objective_usd") is not None:
+            told.append(event["objective_usd"])
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(highs, "set_start", lambda *_: None)
+    plan = solve(lumpy, gap=0.0, progress=ask, method="monolithic")
+    assert plan.status == "interrupted"
+    assert plan.objective_usd == pytest.approx(told[0], rel=1e-6)
+    assert plan.bound_usd < plan.objective_usd
 
 
 def test_solving_outside_the_main_thread(one_site: Instance) -> None:

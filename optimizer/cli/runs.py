@@ -88,14 +88,14 @@ def solve(
             solve_instance, workers=workers, scheduler=scheduler_at(scheduler, tls_ca, tls_cert, tls_key)
         )
         history: list[Replay] = []
+        stopped: Failure | None = None
         with _kept_if_refused(found, folder):
             if until_replay_holds is None:
                 plan = solver(found, progress=progress, **options)
             else:
-                history = _until_it_holds(found, solver, until_replay_holds, progress, options)
-                plan = history[-1].plan
-            if price_pledge:
-                plan = _priced(plan, time_limit=time_limit, threads=threads, progress=progress)
+                plan, history, stopped = _until_it_holds(found, solver, until_replay_holds, progress, options)
+            if price_pledge and stopped is None:
+                plan, stopped = _priced(plan, time_limit=time_limit, threads=threads, progress=progress)
         solve_seconds = time.perf_counter() - solving
         progress({"stage": "save"})
         folder = _save(plan, folder, overwrite)
@@ -112,6 +112,9 @@ def solve(
         state = "holds" if not replayed.misses else "misses limits"
         message(f"Round {number}: {replayed.plan.objective_usd / 1e6:,.1f} M$, the replay {state}")
     message(f"Saved in {folder}")
+    if stopped is not None:
+        message(f"Not finished: {stopped.message}; the last plan was saved")
+        return stopped.code
     if history and history[-1].misses:
         return MISSED
     return STATUS_CODES[plan.status]
@@ -156,27 +159,42 @@ def _kept_if_refused(instance: Instance, folder: Path) -> Iterator[None]:
 
 def _until_it_holds(
     instance: Instance, solver: Callable[..., Plan], rounds: int, progress: Progress, options: dict[str, Any]
-) -> list[Replay]:
+) -> tuple[Plan, list[Replay], Failure | None]:
+    """The last plan and all replays; what stopped the rounds before their end, which does not cost the last plan."""
     from optimizer.replay import solve_until_replay_holds
 
+    solved: list[Plan] = []
+
+    def remembering(*given: Any, **settings: Any) -> Plan:
+        solved.append(solver(*given, **settings))
+        return solved[-1]
+
     workers = os.cpu_count() or 1
-    return solve_until_replay_holds(
-        instance, rounds=rounds, workers=workers, progress=progress, solver=solver, **options
-    )
+    try:
+        history = solve_until_replay_holds(
+            instance, rounds=rounds, workers=workers, progress=progress, solver=remembering, **options
+        )
+    except (Exception, KeyboardInterrupt) as error:
+        if not solved:
+            raise
+        return solved[-1], [], Failure.of(error)
+    return history[-1].plan, history, None
 
 
-def _priced(plan: Plan, **options: Any) -> Plan:
+def _priced(plan: Plan, **options: Any) -> tuple[Plan, Failure | None]:
     """The plan with the price of its pledge; without it, and with a word why, where that is not known."""
     from optimizer.pledge import price_of_pledge, with_price
     from optimizer.solve import SolveError
 
     if plan.status == "interrupted":
-        return plan
+        return plan, None
     try:
-        return with_price(plan, price_of_pledge(plan, **options))
+        return with_price(plan, price_of_pledge(plan, **options)), None
     except (SolveError, ValueError) as error:
         message(f"The price of the pledge is not known: {error}")
-        return plan
+        return plan, None
+    except KeyboardInterrupt as error:
+        return plan, Failure.of(error)
 
 
 def _claim(output: Path | None, instance: Instance, overwrite: bool) -> Path:
