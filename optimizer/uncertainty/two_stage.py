@@ -189,7 +189,7 @@ def _infeasible(futures: Mapping[str, Instance], asked: Asked) -> Infeasible:
         try:
             _alone(future, dataclasses.replace(asked, options=dataclasses.replace(asked.options, gap=1.0)))
         except Infeasible:
-            fix = "'optimizer explain INSTANCE --set ...', with what the scenario sets, says why"
+            fix = f"'optimizer explain INSTANCE --scenarios FILE --scenario {name}' says why"
             return Infeasible(f"scenario {name} has no plan that meets all its limits, even alone: {fix}")
     fix = "commit by an earlier year, or leave room in the limits of the scenarios"
     return Infeasible(f"every scenario has a plan, but not with the same orders by {asked.committed_by}: {fix}")
