@@ -227,6 +227,13 @@ def test_a_scenario_named_as_a_run_of_others_is_refused(one_site: Instance, tmp_
         regret_table(one_site, named, tmp_path)
 
 
+@pytest.mark.parametrize("year", [2025, 2029])
+def test_a_year_in_which_nothing_is_left_to_decide_is_refused(year: int, one_site: Instance, tmp_path: Path) -> None:
+    with pytest.raises(SweepError, match=rf"committed by {year}: .* from 2026 .*to 2028 .*say a year"):
+        regret_table(one_site, [Variant("a", ()), Variant("b", ())], tmp_path, committed_by=year)
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     "ask",
     [

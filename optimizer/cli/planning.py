@@ -181,7 +181,12 @@ def regret(
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder of the runs and the tables.")],
     overrides: Overrides = None,
     committed_by: Annotated[
-        int | None, typer.Option("--committed-by", metavar="YEAR", help="What is ordered by then is fixed; base year.")
+        int | None,
+        typer.Option(
+            "--committed-by",
+            metavar="YEAR",
+            help="What is ordered by then is fixed: from the base year (if left out) to the last planning year.",
+        ),
     ] = None,
     gap: Gap = 0.005,
     time_limit: Limit = None,

@@ -27,7 +27,12 @@ def two_stage(
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder of the runs and the tables.")],
     overrides: Overrides = None,
     committed_by: Annotated[
-        int | None, typer.Option("--committed-by", metavar="YEAR", help="Orders until then are common; base year.")
+        int | None,
+        typer.Option(
+            "--committed-by",
+            metavar="YEAR",
+            help="Orders until then are common: from the base year (if left out) to the last planning year.",
+        ),
     ] = None,
     beta: Annotated[float, typer.Option(help="Part of the aim that is CVaR, 0 to 1.")] = 0.0,
     alpha: Annotated[float, typer.Option(help="CVaR is the mean cost of the worst 1 - ALPHA of futures.")] = 0.9,
