@@ -10,7 +10,6 @@ import plotly.graph_objects as go
 
 from optimizer.plan import Plan
 from optimizer.report.words import PAYERS, cost_words
-from optimizer.show import NOT_CASH
 
 #: Okabe and Ito's palette, and greys where there are more series.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000", "#7f7f7f", "#bdbdbd")
@@ -102,8 +101,9 @@ def _by_payer(rows: pd.DataFrame, index: str) -> pd.DataFrame:
 
 def cash(plan: Plan) -> go.Figure:
     """The sponsor's cash by calendar year, and the value left in plant when the horizon ends, M$."""
-    paid = plan.cash_flow[~plan.cash_flow["name"].isin(NOT_CASH)]
-    table = paid.pivot_table(index="calendar_year", columns="name", values="usd", aggfunc="sum", fill_value=0.0)
+    table = plan.cash_flow.pivot_table(
+        index="calendar_year", columns="name", values="usd", aggfunc="sum", fill_value=0.0
+    )
     table = table.loc[:, table.abs().sum().sort_values(ascending=False).index] / 1e6
     shown, rest = table.columns[:LARGEST], table.columns[LARGEST:]
     named = table[shown].rename(columns=cost_words)
