@@ -21,6 +21,7 @@ from optimizer.model.matrix import CAPITAL_COSTS
 from optimizer.model.rates import exposed_load
 from optimizer.model.shared_network import highest_load_step
 from optimizer.model.tariff import charge, energy_rate, minimum_mw
+from optimizer.plan import NOT_CASH
 from optimizer.results import Reading, capacity_payment, capacity_rise, price_change, table, totals
 from optimizer.schema import POOLS, CustomerClass
 
@@ -386,7 +387,8 @@ class Accounts:
 
     @cached_property
     def cash_flow(self) -> dict[tuple[int, str], float]:
-        """Sponsor's cash by calendar year and name, US$; its net present value is the objective less the tie-break."""
+        """Sponsor's cash by calendar year and name, US$; with the costs that are not cash, its present value is the
+        objective."""
         cash: dict[tuple[int, str], float] = {}
 
         def add(year: int, name: str, usd: float) -> None:
@@ -441,6 +443,8 @@ def running_cash(
 ) -> dict[tuple[int, str], float]:
     """Cash of yearly costs by calendar year and name, US$: a planning year's in every year that it stands for.
 
+    Costs that are no cash are left out.
+
     Parameters
     ----------
     costs
@@ -450,7 +454,7 @@ def running_cash(
     """
     cash: dict[tuple[int, str], float] = {}
     for name, year, usd in costs:
-        if name not in CAPITAL_COSTS and name != "tie_break":
+        if name not in CAPITAL_COSTS and name not in NOT_CASH:
             for later in range(year, year + represented[year]):
                 cash[later, name] = cash.get((later, name), 0.0) + usd
     return cash

@@ -22,6 +22,8 @@ from optimizer.instance import Instance, read_instance, write_instance
 
 #: Times that work is tried again after its worker was killed.
 RETRIES = 2
+#: Seconds in which an existing scheduler must answer.
+ANSWER = 10
 #: Seconds to wait for the first worker of an existing cluster.
 PATIENCE = 60
 #: Address that stands for a local cluster.
@@ -154,10 +156,29 @@ def _client_of(scheduler: Scheduler) -> Any:
     given = {name: file for name, file in files.items() if file is not None}
     try:
         security = Security(**given, require_encryption=True) if given else None
-        return Client(scheduler.address, security=security)
-    except (OSError, TimeoutError, TypeError, ValueError, RuntimeError) as error:
-        said = str(error).splitlines()[0] if str(error) else type(error).__name__
-        fix = "start one with 'dask scheduler', or correct the address: tcp://HOST:PORT, tls://HOST:PORT"
-        if scheduler.address.startswith("tls://"):
-            fix = "a tls:// address needs --tls-ca, --tls-cert and --tls-key"
-        raise ClusterError(f"no Dask scheduler could be reached at '{scheduler.address}': {said}; {fix}") from None
+        return Client(scheduler.address, security=security, timeout=ANSWER)
+    except (OSError, TimeoutError, TypeError, ValueError, RuntimeError, MemoryError) as error:
+        raise ClusterError(_unreached(scheduler, error)) from None
+
+
+def _in_a_line(error: BaseException) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
+
+
+def _unreached(scheduler: Scheduler, error: Exception) -> str:
+    """Why there is no client of the scheduler, and what to do."""
+    said = f": {_in_a_line(error)}"
+    if isinstance(error, OSError):  # a timeout is one, whatever was met at every try
+        met: BaseException = error
+        while met.__cause__ is not None:
+            met = met.__cause__
+        said = f" within {ANSWER} s" + (f": {_in_a_line(met)}" if met is not error else "")
+    elif isinstance(error, MemoryError):  # bytes of another protocol, read as the length of a message
+        said = ": what answers there is something else, such as Dask's dashboard"
+    fix = (
+        "start one there with 'dask scheduler', correct the address (tcp://HOST:PORT, tls://HOST:PORT), "
+        "or leave --scheduler out to solve on this machine"
+    )
+    if scheduler.address.startswith("tls://"):
+        fix = "a tls:// address needs --tls-ca, --tls-cert and --tls-key, which the scheduler accepts; or " + fix
+    return f"no Dask scheduler answered at '{scheduler.address}'{said}; {fix}"

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -81,7 +81,7 @@ class OverrideError(ValueError):
         self.rule, self.fix = rule, fix
 
 
-def apply_overrides(instance: Instance, overrides: Iterable[str]) -> Instance:
+def apply_overrides(instance: Instance, overrides: Iterable[str], labels: Sequence[str] | None = None) -> Instance:
     """Change figures of an instance and validate the result.
 
     Parameters
@@ -90,17 +90,20 @@ def apply_overrides(instance: Instance, overrides: Iterable[str]) -> Instance:
         The case to change; it stays as it is.
     overrides
         ``PATH=VALUE``, ``PATH*=FACTOR``, ``PATH+=AMOUNT`` or ``PATH-=AMOUNT``, applied in order.
+    labels
+        What messages call each of them; if left out, ``--set N``, counted from 1.
 
     Raises
     ------
     InstanceError
-        With every problem; ``file`` is ``--set N``, counted from 1.
+        With every problem; ``file`` is the label of the override.
     """
     problems: list[Problem] = []
     parsed: list[Override] = []
     draft = _Draft(instance)
-    for position, text in enumerate(overrides, 1):
-        label = f"--set {position}"
+    texts = list(overrides)
+    names = [f"--set {position}" for position in range(1, len(texts) + 1)] if labels is None else labels
+    for label, text in zip(names, texts, strict=True):
         try:
             parsed.append(parse_override(text, label))
         except OverrideError as error:
@@ -433,11 +436,13 @@ def _without_none(section: dict[str, Any]) -> dict[str, Any]:
 
 def _at_overrides(problems: Iterable[Problem], overrides: list[Override]) -> Iterator[Problem]:
     """Name the override behind problems that show elsewhere: the instance was valid before."""
+    labels = [override.label for override in overrides]
     for problem in problems:
-        if problem.file.startswith("--set"):
+        if problem.file in labels:
             yield problem
         elif len(overrides) == 1:
             yield overrides[0].problem(f"does not fit the instance any more: {problem}")
         else:
-            labels = f"--set 1 to {len(overrides)}"
-            yield Problem(labels, None, None, None, f"together do not fit the instance: {problem}")
+            last = labels[-1].removeprefix("--set ") if labels[0].startswith("--set ") else labels[-1]
+            together = f"{labels[0]} to {last}"
+            yield Problem(together, None, None, None, f"together do not fit the instance: {problem}")

@@ -86,6 +86,9 @@ TABLES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )  # fmt: skip
 
+#: Names of costs that weigh a shortfall or break ties: no money changes hands, so they are in no table of cash.
+NOT_CASH = ("curtailment_penalty", "tie_break", "unmet_compute_penalty", "unserved_penalty")
+
 #: Columns that hold text; all others hold numbers.
 TEXT = frozenset(
     {
@@ -161,7 +164,10 @@ class Plan:
 
     @property
     def cash_flow(self) -> pd.DataFrame:
-        """Sponsor's cash by calendar year and cost name, real US$."""
+        """Sponsor's cash by calendar year and cost name, real US$; in the year after the horizon, the value of plant.
+
+        Its present value and that of the costs that are `NOT_CASH` add up to ``objective_usd``.
+        """
         return self.tables["cash_flow"]
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
@@ -291,6 +297,8 @@ def read_plan(folder: str | Path) -> Plan:
         raise PlanError(f"{path / MANIFEST} cannot be read: {error}") from None
     _refuse_incomplete(path / MANIFEST, manifest)
     tables = {name: _read_table(path, name, manifest["table_hashes"]) for name in TABLES}
+    flow = tables["cash_flow"]
+    tables["cash_flow"] = flow[~flow["name"].isin(NOT_CASH)].reset_index(drop=True)  # older runs had penalties in it
     instance = read_instance(path / INSTANCE)
     if instance.content_hash != manifest["instance_hash"]:
         raise PlanError(f"{path / INSTANCE} is not the instance that was solved: it was changed after the run")

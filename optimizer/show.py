@@ -18,10 +18,8 @@ from rich.text import Text
 
 from optimizer.finance import year_weight
 from optimizer.periods import planning_years, years_represented
-from optimizer.plan import Plan
+from optimizer.plan import NOT_CASH, Plan
 
-#: Cost names that weigh a shortfall or break ties: no money changes hands.
-NOT_CASH = ("curtailment_penalty", "tie_break", "unmet_compute_penalty", "unserved_penalty")
 #: Planning years side by side in one table.
 YEARS_ACROSS = 10
 #: Widest line of running text.

@@ -18,6 +18,10 @@ Both zones buy at one hourly price (28 US$/MWh with a daily swing of 14) that ri
 (50 MW each), solar and batteries sized apart, a POI upgrade (contribution or utility-financed), and wind in its zone
 (utility-financed too where a utility may own plant); a circuit may join the zones of a region. Local load swings
 around 5 GW, sales are 40 TWh, homes pay 150 and trade 90 US$/MWh. Sun, wind and prices carry seeded noise.
+
+Batteries begin and end every period alike. Periods shorter than a day cut nights in parts and let a battery cover each
+part with a charge of its own, which is not enough for the whole night that a replay finds: at the island of
+``synthetic(4, 2, hours=12, periods=2)`` 54 MWh are then missing. Ask for 24 hours where a plan is to be replayed.
 """
 
 from __future__ import annotations

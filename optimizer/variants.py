@@ -68,6 +68,23 @@ def read_scenarios(file: str | Path) -> list[Variant]:
     return found
 
 
+def named_scenarios(file: str | Path, names: Sequence[str]) -> list[Variant]:
+    """Scenarios of a file by name, in the order asked for; their overrides may be applied one after the other.
+
+    Raises
+    ------
+    SweepError
+        As `read_scenarios`, and if there is no name, one is not in the file or stands twice: with those that it has.
+    """
+    known = {scenario.name: scenario for scenario in read_scenarios(file)}
+    wrong = [] if names else [f"{file} holds several: say which with --scenario"]
+    wrong += [f"{file} has no scenario '{name}'" for name in names if name not in known]
+    wrong += [f"scenario '{name}' is asked for twice" for name, count in Counter(names).items() if count > 1]
+    if wrong:
+        raise SweepError(f"{wrong[0]}. Known: {', '.join(known)}.")
+    return [known[name] for name in names]
+
+
 def _rule(scenario: Any) -> str:
     """What a scenario breaks; blank if nothing."""
     if not isinstance(scenario, dict) or not set(scenario) <= {"set", "extends", "weight"}:

@@ -188,6 +188,67 @@ def test_override_that_names_nothing_is_3() -> None:
     assert "--set 1" in err
 
 
+FUTURES = """
+[scenarios.low_rate]
+set = ["finance.discount_rate=0.04"]
+[scenarios.half]
+set = ["finance.discount_rate*=0.5"]
+[scenarios.both]
+extends = ["low_rate", "half"]
+[scenarios.amiss]
+set = ["finance.inflation=0.01", "finance.discount=0.04"]
+"""
+
+
+@pytest.fixture
+def with_futures(tmp_path: Path) -> Path:
+    """one-site with a file of scenarios."""
+    folder = tmp_path / "futures"
+    shutil.copytree(ONE_SITE, folder)
+    (folder / "scenarios.toml").write_text(FUTURES, encoding="utf-8")
+    return folder
+
+
+def test_scenarios_apply_in_order_and_before_overrides(with_futures: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    asked = ("--set", "finance.discount_rate+=0.01", "--scenario", "low_rate", "--scenario", "half")
+    assert within("solve", with_futures, *asked, "-o", run)[0] == 0
+    assert read_plan(run).instance.manifest.finance.discount_rate == pytest.approx(0.04 * 0.5 + 0.01)
+    file = with_futures / "scenarios.toml"
+    assert within("solve", ONE_SITE, "--scenarios", file, "--scenario", "both", "-o", run, "--overwrite")[0] == 0
+    assert read_plan(run).instance.manifest.finance.discount_rate == pytest.approx(0.02)
+    within("template", with_futures / "case.xlsx", "--from", ONE_SITE)
+    assert within("validate", with_futures / "case.xlsx", "--scenario", "both")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("asked", "code", "words"),
+    [
+        (("--scenario", "hlaf"), 2, "no scenario 'hlaf'. Known: low_rate, half, both, amiss."),
+        (("--scenario", "half", "--scenario", "half"), 2, "'half' is asked for twice"),
+        (("--scenarios", "FILE"), 2, "say which with --scenario. Known: low_rate, half"),
+        (("--scenarios", "nowhere.toml", "--scenario", "half"), 2, "nowhere.toml cannot be read"),
+        (("--scenario", "half", "--scenario", "amiss"), 3, "scenario amiss, --set 2, finance.discount = 0.04"),
+        (("--scenario", "half", "--set", "finance.discount=1"), 3, "--set 1, finance.discount = 1"),
+        (("--scenario", "half", "--set", "planning_years=2020"), 3, "scenario half, --set 1 to --set 1"),
+    ],
+)
+def test_scenarios_that_cannot_be_used(
+    asked: tuple[str, ...], code: int, words: str, with_futures: Path, tmp_path: Path
+) -> None:
+    given = [str(with_futures / "scenarios.toml") if word == "FILE" else word for word in asked]
+    for command in (("validate",), ("solve",), ("explain",), ("tornado",), ("export", "pypsa")):
+        output = ("-o", tmp_path / "out") if command == ("export", "pypsa") else ()
+        found, _, err = within(*command, with_futures, *given, *output)
+        assert (found, words in err) == (code, True), (command, err)
+
+
+def test_scenarios_where_there_is_no_file() -> None:
+    code, _, err = within("solve", ONE_SITE, "--scenario", "half")
+    assert code == 2
+    assert "there is no" in err and "--scenarios FILE" in err
+
+
 def test_schema() -> None:
     code, out, _ = within("schema")
     assert code == 0

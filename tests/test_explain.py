@@ -145,7 +145,7 @@ def test_command_line_for_a_run(tmp_path: Path) -> None:
     code, out, _ = within("explain", run, "--json")
     assert {"family", "place", "year", "unit", "usd_per_unit"} == set(json.loads(out)["marginal_values"][0])
     code, _, err = within("explain", run, "--set", "rates.enforce=false")
-    assert code == 2 and "goes with an instance" in err
+    assert code == 2 and "go with an instance" in err
 
 
 def test_runner_up_by_hand() -> None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
+import pandas as pd
 import pytest
 from toy import Row, cost, plant, solved, toy
 
-from optimizer import highs
+from optimizer import check, highs
 from optimizer.instance import Instance
 from optimizer.model.build import build
 from optimizer.model.matrix import compile_matrix
+from optimizer.plan import NOT_CASH
 from optimizer.solve import Infeasible
 
 #: Each of the four hours of the toy year stands for 2190.
@@ -170,6 +172,26 @@ def test_curtailment_within_its_shares_of_energy_and_load(energy_share: float, m
     plan = solved(toy(price=PRICES, site=site))
     assert plan.objective_usd == pytest.approx(BOUGHT_USD - mwh * (1000 - 100))
     assert cost(plan, "curtailment_penalty") == pytest.approx(mwh * 100)
+
+
+def test_penalties_are_costs_and_no_cash() -> None:
+    """Load unserved and curtailed weighs on the plan; nobody is paid for it."""
+    site = {"availability_target": 0.9, "curtailable_share": 0.1, "curtailable_energy_share": 0.05}
+    plan = solved(
+        toy(
+            price=PRICES, years=(2026, 2028), finance={"discount_rate": 0.1},
+            site={**site, "curtailment_cost_usd_per_mwh": 100.0}, compute={"unserved_usd_per_mwh": 200.0},
+        )
+    )  # fmt: skip
+    weighed = plan.costs[plan.costs["name"].isin(NOT_CASH)]
+    assert {"unserved_penalty", "curtailment_penalty"} <= set(weighed["name"])
+    assert not set(plan.cash_flow["name"]) & set(NOT_CASH)
+    paid = plan.cash_flow["usd"] / 1.1 ** (plan.cash_flow["calendar_year"].astype(float) - 2026)
+    assert paid.sum() + weighed["present_value_usd"].sum() == pytest.approx(plan.objective_usd)
+    weight = weighed[["usd"]].assign(calendar_year=2026, name=weighed["name"]).head(1)
+    wrong = {**plan.tables, "cash_flow": pd.concat([plan.cash_flow, weight], ignore_index=True)}
+    report = check(dataclasses.replace(plan, tables=wrong))
+    assert {"cash_flow", "cash_flow_value"} <= {finding.name for finding in report.findings}
 
 
 def deferral_saves(price: list[float], *, use: float, window: float, step_hours: int = 1) -> float:

@@ -20,6 +20,8 @@ from optimizer.replay import Draws, outages, replay, solve_until_replay_holds, w
 from optimizer.replay.hours import every_hour
 from optimizer.replay.outages import Fleet, Store, _in_service, unserved
 from optimizer.replay.refine import with_extreme_period, worst_periods
+from optimizer.replay.run import WEEK
+from optimizer.replay.weeks import telling_weeks
 from optimizer.schema import TABLES
 from optimizer.solve import Infeasible
 
@@ -77,6 +79,30 @@ def test_hours_that_were_not_planned_for_show_what_is_missed() -> None:
     assert [miss.split(",")[0] for miss in found.misses] == ["load served"]
     assert found.errors["load"] == pytest.approx(50 / 75 - 1)
     assert worst_periods(found) == [4]
+
+
+def test_the_worst_and_a_typical_week_of_a_site_by_hand() -> None:
+    """100 MW of load and of wind: on average 50, 40.4 and 60 MW are left by week, 50.1 in the year, 100 in one hour."""
+    wind = np.repeat([0.5, 0.6, 0.4], WEEK)
+    wind[WEEK + 5] = 0.0
+    case = toy(
+        plant("wind", {"availability_series": "wind"}, block_mw=100.0, max_blocks=1, capex_usd_per_kw=1.0),
+        hours=3 * WEEK,
+        series={"wind": ("availability", wind.tolist())},
+    )
+    hours = telling_weeks(replay(solve(case, gap=1e-6)))
+    first = hours.groupby("week")["hour"].agg(["min", "max", "size"])
+    assert first.loc["worst"].tolist() == [WEEK, 2 * WEEK - 1, WEEK]
+    assert first.loc["typical"].tolist() == [0, WEEK - 1, WEEK]
+    worst = hours[hours["week"] == "worst"]
+    assert worst["import_mw"].max() == pytest.approx(100.0) and worst["site"].unique().tolist() == ["campus"]
+
+
+def test_the_worst_week_is_that_with_load_not_served() -> None:
+    """A series of 8 hours is one week, its worst: 40 MW short in four of them."""
+    hours = telling_weeks(replay(solve(unseen_peak(), gap=1e-6)))
+    assert (len(hours), hours["week"].unique().tolist()) == (8, ["worst"])
+    assert hours["unserved_mw"].tolist() == pytest.approx([0.0] * 4 + [40.0] * 4)
 
 
 def test_worst_period_is_added_until_the_replay_holds() -> None:
@@ -190,7 +216,9 @@ def test_replay_is_kept_beside_the_run(tmp_path: Path) -> None:
     assert "The plan holds on every hour" in answer.stdout and "nines" in answer.stdout
     manifest = json.loads((run / "manifest.json").read_text())
     assert manifest["replay"]["errors"]["objective"] == pytest.approx(0, abs=1e-9)
-    assert {path.name for path in (run / "replay").iterdir()} == {"years.csv", "weeks.csv", "rates.csv", "outages.csv"}
+    assert {path.name for path in (run / "replay").iterdir()} == {
+        *("years.csv", "weeks.csv", "hours.csv", "rates.csv", "outages.csv")
+    }
     assert read_plan(run).objective_usd == read_plan(tmp_path / "h").objective_usd
 
 

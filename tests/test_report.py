@@ -16,10 +16,11 @@ import pytest
 from test_cli import within
 from toy import plant, solved, toy
 
-from optimizer import Plan, apply_overrides, read_instance, solve
+from optimizer import Plan, apply_overrides, read_instance, read_plan, solve
 from optimizer.explain import marginal_values
+from optimizer.replay.weeks import FLOWS
 from optimizer.report import community_html, figures, report_html
-from optimizer.report.html import REPLAYED, WEEKLY, _dispatch
+from optimizer.report.html import REPLAYED, WEEKLY, _dispatch, _weeks
 from optimizer.report.limits import what_binds
 from optimizer.report.money import asked, capital_by_place
 from optimizer.report.sensitivity import discounting, sensitivities
@@ -121,14 +122,15 @@ def test_what_the_sponsor_is_asked_for_by_hand() -> None:
     assert f"<b>{sum(cost) / 1e9:.3f}</b> billion in all" in report_html(one_site())
 
 
-def test_cash_leaves_penalties_out() -> None:
+def test_a_run_whose_cash_still_held_penalties_is_read_without_them(tmp_path: Path) -> None:
     plan = one_site()
     penalty = pd.DataFrame({"calendar_year": [2026], "name": ["unserved_penalty"], "usd": [1e9]})
     with_it = dataclasses.replace(
         plan, tables={**plan.tables, "cash_flow": pd.concat([plan.cash_flow, penalty], ignore_index=True)}
     )
-    assert sum(sum(bar.y) for bar in figures.cash(with_it).data) == pytest.approx(plan.cash_flow["usd"].sum() / 1e6)
-    assert asked(with_it) == asked(plan)
+    found = read_plan(with_it.save(tmp_path / "run"))
+    assert sum(sum(bar.y) for bar in figures.cash(found).data) == pytest.approx(plan.cash_flow["usd"].sum() / 1e6)
+    assert asked(found) == asked(plan)
 
 
 def test_sensitivities_by_hand() -> None:
@@ -139,7 +141,7 @@ def test_sensitivities_by_hand() -> None:
     assert found["bills of utilities 10 % higher"] == pytest.approx(0.1 * bills)
     cost = (49.162e6, 52.57e6, 64.66e6, -0.375e6)
     change = npv(0.26, cost) - npv(0.25, cost)
-    assert found["discounted at one point more a year, value left as it is"] == pytest.approx(change)
+    assert found["cash discounted at one point more a year, value left as it is"] == pytest.approx(change)
     annuity = apply_overrides(one_site().instance, ["finance.capital_view=annuity"])
     assert not discounting(dataclasses.replace(one_site(), instance=annuity))
 
@@ -167,6 +169,29 @@ def test_stored_energy_is_drawn_where_there_is_a_store() -> None:
     assert "stored energy" not in report_html(one_site())
     (chart,) = (c for c in _dispatch(plan) if "stored energy" in c.layout.title.text)
     assert max(chart.data[0].y) == pytest.approx(plan.tables["resource_operation"]["state_of_charge_mwh"].max())
+    assert list(chart.data[0].x) == [0, 1, 2, 3]  # a state is that at the start of its step
+    assert list(chart.data[0].y)[:3:2] == pytest.approx([0.0, 40.0])
+
+
+@pytest.mark.parametrize(("hours", "word"), [(24, "day"), (168, "week"), (12, "period of 12 hours")])
+def test_a_representative_period_is_called_what_it_is(hours: int, word: str) -> None:
+    (chart,) = _dispatch(solved(toy(hours=hours)))
+    assert f"tightest representative {word} (" in chart.layout.title.text
+    assert chart.layout.xaxis.title.text == f"hour of the {word}"
+
+
+def test_weeks_of_a_replay_are_drawn() -> None:
+    hours = pd.DataFrame({"site": "campus", "week": "worst", "year": 2030, "hour": range(168, 336)}).assign(
+        **{**dict.fromkeys(FLOWS, 0.0), "load_mw": 100.0, "stored_mwh": 5.0}
+    )
+    hours["import_mw"] = 100.0 - (hours["hour"] % 24)
+    balance, stored = _weeks(hours)
+    assert balance.layout.title.text == "campus, 2030: worst week, days 8 to 14"
+    assert list(balance.data[0].y) == hours["import_mw"].tolist() and max(stored.data[0].y) == 5.0
+    replayed = "in its worst and in a typical week, as replayed"
+    assert replayed in report_html(one_site(), hours=hours)
+    without = report_html(one_site())
+    assert replayed not in without and "optimizer replay RUN" in without
 
 
 def test_charts_say_what_is_funded_and_when() -> None:

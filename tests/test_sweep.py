@@ -7,6 +7,7 @@ import datetime
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -319,6 +320,30 @@ def test_an_encrypted_cluster_that_stands_already(tmp_path: Path) -> None:
         assert table["status"].tolist() == ["optimal"]
         with pytest.raises(ClusterError, match="--tls-ca"):
             sweep(ONE_SITE, variants, tmp_path / "open", settings=SETTINGS, scheduler=address)
+
+
+def test_where_nobody_answers_it_is_told_soon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("optimizer.cluster.ANSWER", 1)
+    started = time.perf_counter()
+    code, _, said = within("sweep", ONE_SITE, "-o", tmp_path, "--grid", PRICES, "--scheduler", "tcp://127.0.0.1:9")
+    assert code == 2 and time.perf_counter() - started < 15
+    assert "within 1 s: [Errno 111] Connection refused" in said and "leave --scheduler out" in said
+
+
+def test_where_something_else_answers_it_is_told(tmp_path: Path) -> None:
+    """Bytes of a web server, read as the length of a message, ask for more memory than there is."""
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def answer() -> None:
+        with server, server.accept()[0] as connection:
+            connection.sendall(b"HTTP/1.1 400 Bad Request\r\n")
+            connection.recv(4096)
+
+    thread = threading.Thread(target=answer)
+    thread.start()
+    with pytest.raises(ClusterError, match="something else"):
+        sweep(ONE_SITE, grid([PRICES]), tmp_path, scheduler=f"tcp://127.0.0.1:{server.getsockname()[1]}")
+    thread.join()
 
 
 @pytest.mark.parametrize(

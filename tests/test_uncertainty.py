@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -190,10 +191,12 @@ def test_the_mean_of_futures() -> None:
         (PRICES, {"beta": 2.0}, "beta is a share"),
         (PRICES, {"alpha": 1.0}, "alpha is a level"),
         (PRICES, {"rates_probability": -0.1}, "probability that rates hold"),
+        (PRICES, {"committed_by": 2025}, "2025: toy orders from 2026 (the base year) to 2026 (the last planning year)"),
+        (PRICES, {"committed_by": 2027}, "committed by 2027"),
     ],
 )
 def test_what_cannot_be_used_is_refused(scenarios: list[Variant], values: dict[str, float], message: str) -> None:
-    with pytest.raises(SweepError, match=message):
+    with pytest.raises(SweepError, match=re.escape(message)):
         two_stage(newsvendor(), scenarios, **values)  # type: ignore[arg-type]
 
 
@@ -222,6 +225,8 @@ def test_command_line(tmp_path: Path) -> None:
     assert code == 2 and "not empty" in said
     code, _, said = within(*asked[:-1], tmp_path / "other", "--beta", "7")
     assert code == 2 and "beta is a share" in said
+    code, _, said = within(*asked[:-1], tmp_path / "other", "--committed-by", "2050")
+    assert code == 2 and "committed by 2050" in said
     assert not (tmp_path / "other").exists()
     code, _, said = within(*asked[:-1], file)
     assert code == 2 and "cannot be written" in said

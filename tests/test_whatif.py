@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -73,6 +74,19 @@ def test_unserved_compute_and_make_whole_have_exact_ends(one_site: Instance) -> 
     assert paid["cost_usd"].iloc[-1] == pytest.approx(132_408_400, rel=1e-6)
     served = pareto_front(one_site, "unserved compute", points=2, gap=1e-6)
     assert served["value"].iloc[0] == pytest.approx(0.0, abs=1e-6)
+
+
+def test_a_search_for_the_least_value_tells_it_and_no_gap(one_site: Instance) -> None:
+    """Its bound is 0 until it is over, so that a gap would read 100 % although nothing is wrong."""
+    told: list[dict[str, Any]] = []
+    pareto_front(one_site, "rate tolerance", points=2, gap=1e-6, progress=told.append)
+    values = [event for event in told if event["stage"] == "loose end" and event.get("aim") == "rate tolerance"]
+    assert values[-1]["value"] == pytest.approx(0.01764, abs=1e-6) and values[0]["value_bound"] == 0.0
+    assert all(event["gap"] is None and "objective_usd" not in event for event in values)
+    code, _, said = within("pareto", ONE_SITE, "--points", "2")
+    assert code == 0
+    assert "least rate tolerance (share of the without-project rate): found 0.01764, none below 0" in said
+    assert "100.00 %" not in said
 
 
 def test_points_that_another_beats_are_left_out() -> None:
@@ -225,6 +239,13 @@ def test_a_scenario_named_as_a_run_of_others_is_refused(one_site: Instance, tmp_
     named = [Variant(name, ()) for name in ("a", "b", "a-under-b")]
     with pytest.raises(SweepError, match="scenario a-under-b has the name"):
         regret_table(one_site, named, tmp_path)
+
+
+@pytest.mark.parametrize("year", [2025, 2029])
+def test_a_year_in_which_nothing_is_left_to_decide_is_refused(year: int, one_site: Instance, tmp_path: Path) -> None:
+    with pytest.raises(SweepError, match=rf"committed by {year}: .* from 2026 .*to 2028 .*say a year"):
+        regret_table(one_site, [Variant("a", ()), Variant("b", ())], tmp_path, committed_by=year)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

@@ -190,7 +190,7 @@ BRIDGE = "rates with the project are those of the bridge, class by class, cents/
         ("revenue_requirement", {"usd": 1e6}, BRIDGE),
         ("revenue_requirement", {"component": "y"}, "utilities keep nothing but bills that no class is credited"),
         ("allocation", {"capex_usd": 1e6}, "sources are uses"),
-        ("cash_flow", {"usd": 1e6}, "NPV of the cash flow is the cost of the plan less the tie-break"),
+        ("cash_flow", {"usd": 1e6}, "NPV of the cash flow, and what is not cash, are the cost of the plan"),
         ("costs", {"present_value_usd": 1e6}, "costs add up to the cost of the plan"),
     ],
 )

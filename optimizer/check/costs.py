@@ -1,7 +1,8 @@
 """Every cost of the sponsor by name, place and year, its present value and its cash; and the objective.
 
 Present value of a yearly cost: times the weight of its planning year. Cash: repeated in each year represented.
-The objective is the sum of all present values; the cash flow's present value is the objective less the tie-break.
+The objective is the sum of all present values. Penalties and the tie-break are not cash: the cash flow's present value
+is the objective less theirs.
 """
 
 from __future__ import annotations
@@ -33,6 +34,9 @@ from optimizer.check.utilities import (
 from optimizer.check.zones import price_rise_payment
 from optimizer.periods import HOURS_PER_YEAR
 
+#: Costs that nobody pays: weights on what is not served, and on ties.
+NOT_PAID = ("unserved_penalty", "curtailment_penalty", "unmet_compute_penalty", "tie_break")
+
 #: (name, place) -> US$ by planning year.
 Yearly = defaultdict[tuple[str, str], Array]
 #: (name, place, year) -> US$.
@@ -49,7 +53,8 @@ def check_costs(books: Books, objective_usd: float) -> Iterator[Comparison]:
     total, listed = sum(present.values()), float(books.tables["costs"]["present_value_usd"].sum())
     scale = max(USD, abs(objective_usd))
     yield equal("objective", [total, listed], objective_usd, ["recomputed", "costs table"], scale=scale)
-    yield from _cash(books, sum(_by_name(present)["tie_break"].values()), objective_usd)
+    unpaid = sum(sum(_by_name(present)[name].values()) for name in NOT_PAID)
+    yield from _cash(books, unpaid, objective_usd)
     yield from _credited(books)
 
 
@@ -210,22 +215,24 @@ def _credited(books: Books) -> Iterator[Comparison]:
 # Cash
 
 
-def _cash(books: Books, tie_break: float, objective_usd: float) -> Iterator[Comparison]:
-    """Cash by name and calendar year, and its present value."""
+def _cash(books: Books, unpaid: float, objective_usd: float) -> Iterator[Comparison]:
+    """Cash by name and calendar year; its present value and that of what nobody pays are the objective."""
     found = books.money("cash_flow", "usd", "name", "calendar_year")
     yield same("cash_flow", found, cash(books), USD)
     value = sum(usd * books.discount(year) for (_, year), usd in found.items())
     scale = max(USD, abs(objective_usd))
-    yield equal("cash_flow_value", value, objective_usd - tie_break, scale=scale)
+    yield equal("cash_flow_value", value + unpaid, objective_usd, scale=scale)
 
 
 def cash(books: Books) -> dict[tuple[str, int], float]:
     """Cash of the sponsor by (name, calendar year)."""
     total: defaultdict[tuple[str, int], float] = defaultdict(float)
     for (name, _), values in yearly_costs(books).items():
+        if name in NOT_PAID:
+            continue
         for year, usd in zip(books.years, values.tolist(), strict=True):
             for later in range(year, year + books.grid.years_represented[year]):
-                total[name, later] += usd * (name != "tie_break")
+                total[name, later] += usd
     for entry in capital_entries(books):
         for year, usd in entry.cash.items():
             total[entry.name, year] += usd

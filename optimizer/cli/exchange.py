@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from optimizer.cli.cases import Overrides, ScenarioFile, Scenarios, Source, read_case
 from optimizer.cli.frame import USAGE, Failure, app, command
 from optimizer.cli.output import message, print_text, stdout_kept_clean
 
@@ -86,26 +87,22 @@ def import_pypsa(
 @exporting.command("pypsa")
 @command
 def export_pypsa(
-    instance: Annotated[Path, typer.Argument(metavar="INSTANCE", help="Folder or workbook of the instance.")],
+    instance: Source,
     output: Output,
     load: Annotated[
         Literal["floor", "ceiling"] | None,
         typer.Option("--load", help="Energised IT of sites whose floor and ceiling differ."),
     ] = None,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="PATH=VALUE", help="Change a figure first (=, *=, +=, -=). May be repeated."),
-    ] = None,
+    overrides: Overrides = None,
+    scenario: Scenarios = None,
+    scenarios: ScenarioFile = None,
 ) -> None:
     """Write an instance as a PyPSA network (FILE.nc, or a folder of CSV files), and list what could not be carried."""
     with _pypsa_needed(), stdout_kept_clean():
-        from optimizer.instance import read_instance
-        from optimizer.overrides import apply_overrides
         from optimizer.pypsa_io import to_network, write_network
 
         _refuse_taken(output, folder=False)
-        found = read_instance(instance)
-        network, losses = to_network(apply_overrides(found, overrides) if overrides else found, load)
+        network, losses = to_network(read_case(instance, overrides, scenario, scenarios), load)
         with _writable(output):
             write_network(network, output)
     _tell(losses, output)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from optimizer.cli.cases import Overrides, ScenarioFile, Scenarios, read_case
 from optimizer.cli.frame import INFEASIBLE, USAGE, Failure, app, command
 from optimizer.cli.output import Progress, print_json, print_rich, stdout_kept_clean
 
@@ -15,16 +17,16 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from optimizer.explain import Explanation
+    from optimizer.instance import Instance
 
 
 @app.command()
 @command
 def explain(
     source: Annotated[Path, typer.Argument(metavar="INSTANCE|RUN", help="An instance, or the folder of a run.")],
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="PATH=VALUE", help="Change a figure of an instance first. May be repeated."),
-    ] = None,
+    overrides: Overrides = None,
+    scenario: Scenarios = None,
+    scenarios: ScenarioFile = None,
     time_limit: Annotated[
         float, typer.Option(min=1, metavar="S", help="Seconds to search for the cheapest way out.")
     ] = 120.0,
@@ -38,13 +40,14 @@ def explain(
     from optimizer.plan import is_run
 
     if is_run(source):
-        if overrides:
-            raise Failure(USAGE, "usage error", "--set goes with an instance: a run is explained as it is")
+        if overrides or scenario or scenarios:
+            said = "--set and --scenario go with an instance: a run is explained as it is"
+            raise Failure(USAGE, "usage error", said)
         (_runner_up if blocks else _values)(source, threads, as_json)
         return None
     if blocks:
         raise Failure(USAGE, "usage error", f"--runner-up goes with a run: solve {source} first")
-    return _reasons(source, overrides or [], time_limit, threads, as_json)
+    return _reasons(lambda: read_case(source, overrides, scenario, scenarios), time_limit, threads, as_json)
 
 
 def _values(run: Path, threads: int | None, as_json: bool) -> None:
@@ -77,14 +80,11 @@ def _runner_up(run: Path, threads: int | None, as_json: bool) -> None:
     print_rich(_table(shown, forms))
 
 
-def _reasons(source: Path, overrides: list[str], seconds: float, threads: int | None, as_json: bool) -> int | None:
+def _reasons(read: Callable[[], Instance], seconds: float, threads: int | None, as_json: bool) -> int | None:
     with stdout_kept_clean(), Progress() as progress:
         from optimizer.explain import explain_infeasible
-        from optimizer.instance import read_instance
-        from optimizer.overrides import apply_overrides
 
-        instance = apply_overrides(read_instance(source), overrides)
-        found = explain_infeasible(instance, threads=threads, seconds=seconds, progress=progress)
+        found = explain_infeasible(read(), threads=threads, seconds=seconds, progress=progress)
     if as_json:
         print_json(found.as_dict())
     else:

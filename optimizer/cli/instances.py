@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from optimizer.cli.cases import Overrides, ScenarioFile, Scenarios, Source, read_case
 from optimizer.cli.frame import USAGE, Failure, app, command, write_whole
 from optimizer.cli.output import print_json, print_text
 from optimizer.problems import MissingPackageError
@@ -62,12 +63,13 @@ def template(
 @app.command()
 @command
 def validate(
-    instance: Annotated[Path, typer.Argument(metavar="INSTANCE", help="Folder or workbook of the instance.")],
+    instance: Source,
+    overrides: Overrides = None,
+    scenario: Scenarios = None,
+    scenarios: ScenarioFile = None,
 ) -> None:
     """Read an instance and list everything that is wrong with it."""
-    from optimizer.instance import read_instance
-
-    found = read_instance(instance)
+    found = read_case(instance, overrides, scenario, scenarios)
     manifest = found.manifest
     names = [name for name in ("sites", "utilities", "customer_classes", "funding_options") if found.rows(name)]
     counts = ", ".join(f"{name.replace('_', ' ')} {len(found.rows(name))}" for name in names)

@@ -144,12 +144,23 @@ class Progress:
         self._news = news
 
 
+def _aim(event: dict[str, Any]) -> str:
+    """Least value found, and below which there is none.
+
+    >>> _aim({"value": 0.01764, "value_bound": 0.0}), _aim({"value_bound": 1234567.8})
+    ('found 0.01764, none below 0', 'none below 1,234,568')
+    """
+    words = (("value", "found"), ("value_bound", "none below"))
+    known = [(word, event[name] + 0.0) for name, word in words if math.isfinite(event.get(name, math.inf))]
+    return ", ".join(f"{word} {value:,.0f}" if abs(value) >= 1000 else f"{word} {value:.4g}" for word, value in known)
+
+
 #: A gap above this tells nothing: 1,000 %.
 TELLING = 10.0
 
 
 def _figures(event: dict[str, Any]) -> str:
-    """Parts built, or incumbent, bound and gap of an event, as far as known."""
+    """Parts built, or what was found, bound and gap of an event, as far as known."""
     words = []
     if event.get("of") is not None:
         words.append(f"{event['done']} of {event['of']} parts")
@@ -157,6 +168,8 @@ def _figures(event: dict[str, Any]) -> str:
         words.append(f"best plan {event['objective_usd'] / 1e6:,.1f} M$")
     if event.get("bound_usd") is not None and math.isfinite(event["bound_usd"]):
         words.append(f"bound {event['bound_usd'] / 1e6:,.1f} M$")
+    if event.get("aim") is not None:
+        words.append(f"least {event['aim']} ({event['unit']}): {_aim(event)}")
     if event.get("gap") is not None and event["gap"] <= TELLING:
         words.append(f"gap {event['gap'] * 100:.2f} %")
     return "  ".join(words)

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from optimizer.cli.cases import Overrides, ScenarioFile, Scenarios, Source, read_case
 from optimizer.cli.cluster import Address, Authority, Certificate, Key, Workers, interruptible, scheduler_at
 from optimizer.cli.frame import FAILURE, USAGE, Failure, app, command, refuse_unwritable, write_whole
 from optimizer.cli.output import Countdown, Progress, message, print_json, print_rich, stdout_kept_clean
-from optimizer.cli.whatif import Json, Overrides, Source, frame_table, read_case
+from optimizer.cli.whatif import Json, frame_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,6 +35,8 @@ Plot = Annotated[
 def tornado(
     instance: Source,
     overrides: Overrides = None,
+    scenario: Scenarios = None,
+    scenarios: ScenarioFile = None,
     output: Folder = None,
     gap: Gap = 0.005,
     time_limit: Limit = None,
@@ -50,7 +53,7 @@ def tornado(
     from optimizer.whatif.tornado import tornado_table
 
     refuse_unwritable(output)
-    case, told = read_case(instance, overrides), Countdown()
+    case, told = read_case(instance, overrides, scenario, scenarios), Countdown()
     with stdout_kept_clean(), interruptible(output, told):
         table = tornado_table(
             case,
@@ -74,6 +77,8 @@ def tornado(
 def pareto(
     instance: Source,
     overrides: Overrides = None,
+    scenario: Scenarios = None,
+    scenarios: ScenarioFile = None,
     against: Annotated[
         str,
         typer.Option("--against", help="rate tolerance, emissions, make-whole or unserved compute."),
@@ -89,7 +94,7 @@ def pareto(
     from optimizer.whatif.pareto import pareto_front
 
     refuse_unwritable(output, new=True)
-    case = read_case(instance, overrides)
+    case = read_case(instance, overrides, scenario, scenarios)
     with stdout_kept_clean(), Progress() as progress:
         try:
             table = pareto_front(
@@ -118,6 +123,8 @@ def pareto(
 def alternatives(
     instance: Source,
     overrides: Overrides = None,
+    scenario: Scenarios = None,
+    scenarios: ScenarioFile = None,
     within: Annotated[
         float, typer.Option(min=0, max=10, help="Share above the least cost that a plan may cost.")
     ] = 0.02,
@@ -141,7 +148,7 @@ def alternatives(
     from optimizer.whatif.near_optimal import near_optimal
 
     refuse_unwritable(output, new=True)
-    case = read_case(instance, overrides)
+    case = read_case(instance, overrides, scenario, scenarios)
     with stdout_kept_clean(), Progress() as progress:
         try:
             found = near_optimal(
@@ -174,7 +181,12 @@ def regret(
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder of the runs and the tables.")],
     overrides: Overrides = None,
     committed_by: Annotated[
-        int | None, typer.Option("--committed-by", metavar="YEAR", help="What is ordered by then is fixed; base year.")
+        int | None,
+        typer.Option(
+            "--committed-by",
+            metavar="YEAR",
+            help="What is ordered by then is fixed: from the base year (if left out) to the last planning year.",
+        ),
     ] = None,
     gap: Gap = 0.005,
     time_limit: Limit = None,

@@ -89,17 +89,17 @@ def _page_writer(run: Path, site: str | None, quick: bool) -> Callable[[Plan, Pa
     def page(plan: Plan) -> str:
         if site is not None:
             return community_html(plan, site)
-        return report_html(plan, None if quick else _margins(plan), _weeks(run))
+        return report_html(plan, None if quick else _margins(plan), _of_replay(run, "weeks"), _of_replay(run, "hours"))
 
     return lambda plan, file: file.write_text(page(plan), encoding="utf-8")
 
 
-def _weeks(run: Path) -> pd.DataFrame | None:
-    """Weeks of the run's replay, worst first; none where it was not replayed."""
+def _of_replay(run: Path, table: str) -> pd.DataFrame | None:
+    """A table of the run's replay; none where it was not replayed, or before there was such a table."""
     import pandas as pd
 
-    file = run / "replay" / "weeks.csv"
-    return pd.read_csv(file) if file.is_file() else None
+    file = run / "replay" / f"{table}.csv"
+    return pd.read_csv(file, dtype={"site": str}, keep_default_na=False) if file.is_file() else None
 
 
 def _margins(plan: Plan) -> pd.DataFrame | None:

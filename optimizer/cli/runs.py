@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from optimizer.cli.cases import Overrides, ScenarioFile, Scenarios, Source, read_case
 from optimizer.cli.cluster import Authority, BlocksAt, Certificate, Key, SideBySide, scheduler_at
 from optimizer.cli.frame import FAILURE, MISSED, STATUS_CODES, USAGE, Failure, app, command
 from optimizer.cli.output import Progress, message, print_json, print_rich, stdout_kept_clean
@@ -35,15 +36,14 @@ def _number(value: float | None) -> float | None:
 @app.command()
 @command
 def solve(
-    instance: Annotated[Path, typer.Argument(metavar="INSTANCE", help="Folder or workbook of the instance.")],
+    instance: Source,
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", metavar="DIR", help="Run folder; if left out, results/NAME-RESOLUTION-TIME."),
     ] = None,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="PATH=VALUE", help="Change a figure first (=, *=, +=, -=). May be repeated."),
-    ] = None,
+    overrides: Overrides = None,
+    scenario: Scenarios = None,
+    scenarios: ScenarioFile = None,
     gap: Annotated[float, typer.Option(min=0, max=1, callback=_number, help="Relative gap to stop at.")] = 0.005,
     time_limit: Annotated[
         float | None, typer.Option(min=0, callback=_number, metavar="S", help="Seconds to search for.")
@@ -76,7 +76,8 @@ def solve(
     """Find the cheapest plan that keeps local rates flat, and save it."""
     started = time.perf_counter()
     with stdout_kept_clean(), Progress() as progress:
-        found = _read(instance, overrides or [], progress)
+        progress({"stage": "read"})
+        found = read_case(instance, overrides, scenario, scenarios)
         folder = _claim(output, found, overwrite)
         from optimizer.plan import annotate
         from optimizer.replay import results
@@ -131,15 +132,6 @@ def show(
     from optimizer.show import render
 
     print_rich(render(read_plan(run), all_rates=all_rates))
-
-
-def _read(path: Path, overrides: list[str], progress: Progress) -> Instance:
-    progress({"stage": "read"})
-    from optimizer.instance import read_instance
-    from optimizer.overrides import apply_overrides
-
-    found = read_instance(path)
-    return apply_overrides(found, overrides) if overrides else found
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from optimizer.cli.cases import Overrides, Source, read_case
 from optimizer.cli.cluster import Authority, BlocksAt, Certificate, Key, SideBySide, scheduler_at
 from optimizer.cli.frame import STATUS_CODES, USAGE, Failure, app, command, refuse_unwritable
 from optimizer.cli.output import message, print_json, print_rich, stdout_kept_clean
@@ -19,16 +20,19 @@ if TYPE_CHECKING:
 @app.command("two-stage")
 @command
 def two_stage(
-    instance: Annotated[Path, typer.Argument(metavar="INSTANCE", help="Folder or workbook of the instance.")],
+    instance: Source,
     scenarios: Annotated[
         Path, typer.Option("--scenarios", metavar="FILE", help="TOML file, [scenarios.NAME] tables, each with weight.")
     ],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder of the runs and the tables.")],
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Change the instance. May be repeated.")
-    ] = None,
+    overrides: Overrides = None,
     committed_by: Annotated[
-        int | None, typer.Option("--committed-by", metavar="YEAR", help="Orders until then are common; base year.")
+        int | None,
+        typer.Option(
+            "--committed-by",
+            metavar="YEAR",
+            help="Orders until then are common: from the base year (if left out) to the last planning year.",
+        ),
     ] = None,
     beta: Annotated[float, typer.Option(help="Part of the aim that is CVaR, 0 to 1.")] = 0.0,
     alpha: Annotated[float, typer.Option(help="CVaR is the mean cost of the worst 1 - ALPHA of futures.")] = 0.9,
@@ -48,8 +52,6 @@ def two_stage(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout, nothing else.")] = False,
 ) -> int:
     """Plan for several weighted futures at once: what is ordered early is common, the rest follows in each."""
-    from optimizer.instance import read_instance
-    from optimizer.overrides import apply_overrides
     from optimizer.show import records
     from optimizer.sweep import read_scenarios
     from optimizer.uncertainty import two_stage as plan_for_all
@@ -60,7 +62,7 @@ def two_stage(
     if output.exists() and any(output.iterdir()) and not overwrite:
         raise Failure(USAGE, "usage error", f"{output} is not empty: name another folder or add --overwrite")
     futures = read_scenarios(scenarios)
-    case = apply_overrides(read_instance(instance), overrides or [])
+    case = read_case(instance, overrides)
     message(f"Planning for {len(futures)} futures")
     with stdout_kept_clean():
         found = plan_for_all(

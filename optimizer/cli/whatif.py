@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from optimizer.cli.cases import Overrides, Source, read_case
 from optimizer.cli.cluster import Address, Authority, Certificate, Key, Workers, interruptible, scheduler_at
 from optimizer.cli.frame import USAGE, Failure, app, command, refuse_unwritable, run_names, write_whole
 from optimizer.cli.output import Countdown, message, print_json, print_rich, stdout_kept_clean
@@ -18,15 +19,9 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.table import Table
 
-    from optimizer.instance import Instance
     from optimizer.sweep import Variant
 
 
-Source = Annotated[Path, typer.Argument(metavar="INSTANCE", help="Folder or workbook of the instance.")]
-Overrides = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="PATH=VALUE", help="Change a figure first (=, *=, +=, -=). May be repeated."),
-]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, nothing else.")]
 
 #: Rows of a sweep's table that a terminal shows.
@@ -96,14 +91,6 @@ def sweep(
         print_rich(frame_table(_shown(table).head(SHOWN)))
     _tell_what_next(table, output, time.perf_counter() - started)
     return 0 if table["objective_usd"].notna().all() else 7
-
-
-def read_case(path: Path, overrides: list[str] | None) -> Instance:
-    """The instance with the changes that are asked for."""
-    from optimizer.instance import read_instance
-    from optimizer.overrides import apply_overrides
-
-    return apply_overrides(read_instance(path), overrides) if overrides else read_instance(path)
 
 
 def _shown(table: pd.DataFrame) -> pd.DataFrame:

@@ -9,11 +9,12 @@ from typing import Any
 import pandas as pd
 
 from optimizer.replay.run import Replay
+from optimizer.replay.weeks import telling_weeks
 
 
 def results(found: Replay, outages: pd.DataFrame | None = None) -> tuple[dict[str, Any], Mapping[str, pd.DataFrame]]:
-    """Entry of the manifest, and tables: years, weeks, rates and, if drawn, outages."""
-    tables = {"years": found.years, "weeks": found.weeks, "rates": found.rates}
+    """Entry of the manifest, and tables: years, weeks, hours of telling weeks, rates and, if drawn, outages."""
+    tables = {"years": found.years, "weeks": found.weeks, "hours": telling_weeks(found), "rates": found.rates}
     entry = found.as_dict()
     if outages is not None:
         tables["outages"] = outages

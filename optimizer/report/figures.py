@@ -10,7 +10,6 @@ import plotly.graph_objects as go
 
 from optimizer.plan import Plan
 from optimizer.report.words import PAYERS, cost_words
-from optimizer.show import NOT_CASH
 
 #: Okabe and Ito's palette, and greys where there are more series.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000", "#7f7f7f", "#bdbdbd")
@@ -102,8 +101,9 @@ def _by_payer(rows: pd.DataFrame, index: str) -> pd.DataFrame:
 
 def cash(plan: Plan) -> go.Figure:
     """The sponsor's cash by calendar year, and the value left in plant when the horizon ends, M$."""
-    paid = plan.cash_flow[~plan.cash_flow["name"].isin(NOT_CASH)]
-    table = paid.pivot_table(index="calendar_year", columns="name", values="usd", aggfunc="sum", fill_value=0.0)
+    table = plan.cash_flow.pivot_table(
+        index="calendar_year", columns="name", values="usd", aggfunc="sum", fill_value=0.0
+    )
     table = table.loc[:, table.abs().sum().sort_values(ascending=False).index] / 1e6
     shown, rest = table.columns[:LARGEST], table.columns[LARGEST:]
     named = table[shown].rename(columns=cost_words)
@@ -210,24 +210,41 @@ def _funded_at(plan: Plan, site: str) -> str:
 def dispatch(plan: Plan, site: str, year: int, period: str, title: str) -> go.Figure:
     """A site's balance through a representative period, MW."""
     chosen = plan.operation.query("site == @site and year == @year and period == @period")
-    figure = _figure(f"{_plain(site)}, {year}: {title} ({_plain(period)})", "MW", "hour of the period")
-    length = _step_hours(plan)
-    hours = [length * (step + 0.5) for step in range(len(chosen))]
-    for number, (column, name) in enumerate(SUPPLY):
-        if chosen[column].abs().max() > 1e-3:
-            figure.add_bar(x=hours, y=chosen[column], name=name, marker={"color": COLOURS[number]})
-    for number, (column, name) in enumerate(USE):
-        if chosen[column].abs().max() > 1e-3:
-            figure.add_bar(x=hours, y=-chosen[column], name=name, marker={"color": COLOURS[7 + number]})
-    figure.add_scatter(
-        x=hours, y=chosen["load_mw"], name="load", mode="lines", line={"color": "#000", "width": 2, "shape": "hvh"}
+    figure = _figure(
+        f"{_plain(site)}, {year}: {title} ({_plain(period)})", "MW", f"hour of the {_period(plan, period)}"
     )
-    figure.update_layout(barmode="relative", bargap=0)
-    return figure
+    return _balance(figure, chosen, _step_hours(plan))
+
+
+def _balance(figure: go.Figure, rows: pd.DataFrame, length: int = 1) -> go.Figure:
+    """Supply stacked above zero, what it feeds besides the load below, and the load as a line."""
+    hours = [length * (step + 0.5) for step in range(len(rows))]
+    for number, (column, name) in enumerate(SUPPLY):
+        if rows[column].abs().max() > 1e-3:
+            figure.add_bar(x=hours, y=rows[column], name=name, marker={"color": COLOURS[number]})
+    for number, (column, name) in enumerate(USE):
+        if rows[column].abs().max() > 1e-3:
+            figure.add_bar(x=hours, y=-rows[column], name=name, marker={"color": COLOURS[7 + number]})
+    figure.add_scatter(
+        x=hours, y=rows["load_mw"], name="load", mode="lines", line={"color": "#000", "width": 2, "shape": "hvh"}
+    )
+    return figure.update_layout(barmode="relative", bargap=0)
+
+
+def replayed_week(rows: pd.DataFrame) -> list[go.Figure]:
+    """Balance of a site through a replayed week, MW, and energy in its stores, MWh, where it has some."""
+    first, count = rows.iloc[0], len(rows)
+    begins, ends = int(first["hour"]) // 24 + 1, (int(first["hour"]) + count - 1) // 24 + 1
+    place, week = f"{_plain(first['site'])}, {first['year']}", f"{first['week']} week, days {begins} to {ends}"
+    drawn = [_balance(_figure(f"{place}: {week}", "MW", "hour of the week"), rows)]
+    if rows["stored_mwh"].max() > 1e-3:
+        figure = _figure(f"{place}: stored energy, {week}", "MWh", "hour of the week")
+        drawn.append(figure.add_scatter(x=list(range(count)), y=rows["stored_mwh"], name="stored", mode="lines"))
+    return drawn
 
 
 def storage(plan: Plan, site: str, year: int, period: str, title: str) -> go.Figure | None:
-    """Energy in a site's stores through a representative period, MWh, at the end of each step; None where none is
+    """Energy in a site's stores through a representative period, MWh, at the start of each step; None where none is
     used."""
     stores = plan.tables["capacity"].query("site == @site and year == @year and kind == 'storage' and mw > 0")[
         "resource"
@@ -238,16 +255,16 @@ def storage(plan: Plan, site: str, year: int, period: str, title: str) -> go.Fig
     )
     if table.empty or table.abs().max().max() < 1e-3:
         return None
-    figure = _figure(f"{_plain(site)}, {year}: stored energy, {title} ({_plain(period)})", "MWh", "hour of the period")
-    length = _step_hours(plan)
+    word, length = _period(plan, period), _step_hours(plan)
+    figure = _figure(f"{_plain(site)}, {year}: stored energy, {title} ({_plain(period)})", "MWh", f"hour of the {word}")
     for number, name in enumerate(table.columns):
         figure.add_scatter(
-            x=[length * (step + 1) for step in range(len(table))], y=table[name], name=_plain(name), mode="lines",
+            x=[length * step for step in range(len(table))], y=table[name], name=_plain(name), mode="lines",
             line={"color": COLOURS[number % len(COLOURS)], "shape": "linear"},
         )  # fmt: skip
     linked = any(t.storage_linking == "calendar" for t in plan.instance.technologies if t.kind == "storage")
     if linked:
-        figure.update_yaxes(title="MWh, above the level at which the period opens where carried over the year")
+        figure.update_yaxes(title=f"MWh, above the level at which the {word} opens where carried over the year")
     return figure
 
 
@@ -269,6 +286,13 @@ def _step_hours(plan: Plan) -> int:
     return manifest.resolutions[manifest.options.resolution].step_hours
 
 
+def _period(plan: Plan, period: str) -> str:
+    """What a representative period of the plan's resolution is: a day, a week, or so many hours."""
+    chosen = plan.instance.manifest.options.resolution
+    hours = next(row.hours for row in plan.instance.periods if (row.resolution, row.period) == (chosen, period))
+    return {24: "day", 168: "week"}.get(hours, f"period of {hours} hours")
+
+
 def telling_periods(plan: Plan, site: str, year: int) -> list[tuple[str, str]]:
     """The most frequent period, and the tightest: most unserved and curtailed, then most import; (period, title)."""
     rows = plan.operation.query("site == @site and year == @year")
@@ -276,7 +300,8 @@ def telling_periods(plan: Plan, site: str, year: int) -> list[tuple[str, str]]:
     weight = by_period["weight_hours"].sum()
     short = (by_period["unserved_mw"].sum() + by_period["curtailed_mw"].sum()) * 1e6 + by_period["import_mw"].max()
     typical, tight = str(weight.idxmax()), str(short.idxmax())
-    return [(tight, "tightest period"), *([(typical, "most frequent period")] if typical != tight else [])]
+    named = [(tight, "tightest"), *([(typical, "most frequent")] if typical != tight else [])]
+    return [(period, f"{word} representative {_period(plan, period)}") for period, word in named]
 
 
 def _with_room_for_legend(figure: go.Figure) -> go.Figure:

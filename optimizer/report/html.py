@@ -74,7 +74,12 @@ def figure(value: object, digits: int | None = 1) -> str:
     return "" if value is None else str(value)
 
 
-def report_html(plan: Plan, margins: pd.DataFrame | None = None, weeks: pd.DataFrame | None = None) -> str:
+def report_html(
+    plan: Plan,
+    margins: pd.DataFrame | None = None,
+    weeks: pd.DataFrame | None = None,
+    hours: pd.DataFrame | None = None,
+) -> str:
     """Lay a plan out as a page that needs nothing but itself.
 
     Every figure comes from the plan's tables; rounding is for display only.
@@ -87,6 +92,8 @@ def report_html(plan: Plan, margins: pd.DataFrame | None = None, weeks: pd.DataF
         Its `marginal_values`, for the sections on what binds and on sensitivities; None leaves these out.
     weeks
         Weeks of its replay, worst first (``RUN/replay/weeks.csv``); None leaves their table out.
+    hours
+        Hours of the worst and a typical week of every site (``RUN/replay/hours.csv``); None leaves their charts out.
     """
     manifest = plan.instance.manifest
     sensitivity = None if margins is None else figures.value_of_compute(compute_values(margins))
@@ -113,6 +120,7 @@ def report_html(plan: Plan, margins: pd.DataFrame | None = None, weeks: pd.DataF
         sensitivity=figures.as_html([] if sensitivity is None else [sensitivity]),
         replay=plan.manifest.get("replay"),
         replayed=_replayed(plan, weeks),
+        replayed_weeks=figures.as_html(_weeks(hours)),
         assumed=_assumed(plan),
         headings=HEADINGS,
         sources=pd.DataFrame(
@@ -145,6 +153,12 @@ def _dispatch(plan: Plan) -> list[Any]:
                 drawn.append(figures.dispatch(plan, site.site, year, period, title))
                 drawn.append(figures.storage(plan, site.site, year, period, title))
     return [chart for chart in drawn if chart is not None]
+
+
+def _weeks(hours: pd.DataFrame | None) -> list[Any]:
+    """The worst and a typical week of every site, as replayed."""
+    weeks = [] if hours is None else [rows for _, rows in hours.groupby(["site", "week"], sort=False)]
+    return [chart for rows in weeks for chart in figures.replayed_week(rows)]
 
 
 def _tiles(plan: Plan) -> list[tuple[str, str]]:

@@ -9,7 +9,7 @@ import pandas as pd
 from optimizer.periods import planning_years
 from optimizer.plan import Plan
 from optimizer.schema import FUNDING_MODES
-from optimizer.show import NOT_CASH, placed
+from optimizer.show import placed
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def asked(plan: Plan) -> Asked:
     costs, cash, manifest = plan.costs.groupby("name"), plan.cash_flow, plan.instance.manifest
     usd, present = costs["usd"].sum(), costs["present_value_usd"].sum()
     utilities = plan.allocation.loc[plan.allocation["funding_mode"] == "utility", "capex_usd"].sum()
-    paid = cash[~cash["name"].isin([*NOT_CASH, "salvage"])].groupby("calendar_year")["usd"].sum().cumsum()
+    paid = cash[cash["name"] != "salvage"].groupby("calendar_year")["usd"].sum().cumsum()
     years, sums = [*paid.index.astype(int), manifest.base_year], [*paid.tolist(), 0.0]
     most = max(range(len(years)), key=sums.__getitem__)
     return Asked(

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from optimizer.plan import Plan
-from optimizer.show import NOT_CASH
+from optimizer.plan import NOT_CASH, Plan
 
 SPONSOR, UTILITIES, LOCALS = "Sponsor", "Utilities", "Local customers"
 MARKETS, SUPPLIERS, GOVERNMENTS, LENDERS = "Markets", "Suppliers", "Governments", "Investors and lenders"

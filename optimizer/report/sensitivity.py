@@ -66,7 +66,7 @@ def discounting(plan: Plan) -> list[tuple[str, float]]:
     if plan.instance.manifest.finance.capital_view != "cash":
         return []
     return [
-        (f"discounted at one point {word} a year, value left as it is", sign * POINT)
+        (f"cash discounted at one point {word} a year, value left as it is", sign * POINT)
         for word, sign in (("more", 1), ("less", -1))
     ]
 

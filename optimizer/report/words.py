@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from optimizer.show import NOT_CASH
+from optimizer.plan import NOT_CASH
 
 #: Costs whose name alone would puzzle or mislead: salvage is not sold, it is what plant is worth at the end.
 SPECIAL = {

@@ -36,6 +36,7 @@ from optimizer.sweep import SweepError, Variant
 from optimizer.uncertainty.mean import mean_instance
 from optimizer.uncertainty.problem import Asked, Least, Problem, problem
 from optimizer.uncertainty.stack import service_year
+from optimizer.whatif.regret import commitment_year
 from optimizer.whatif.space import Space, usd
 
 #: More sets of futures than this are not tried when rates may fail in some.
@@ -111,8 +112,8 @@ def two_stage(
         are equally likely.
     committed_by
         Calendar year by which common orders are made: those whose year of service less the lead time is no later.
-        None for the base year. Where a future's lead time is longer, an order enters service, and is paid for, that
-        much later; one that would come after the last year is not made.
+        From the base year (None) to the last planning year. Where a future's lead time is longer, an order enters
+        service, and is paid for, that much later; one that would come after the last year is not made.
     beta, alpha
         Part of the aim that is CVaR, 0 to 1, and its level, 0 to below 1.
     rates_probability
@@ -124,7 +125,7 @@ def two_stage(
     Raises
     ------
     SweepError
-        If scenarios, weights or shares cannot be used.
+        If scenarios, weights, shares or the year cannot be used.
     InstanceError
         If a scenario cannot be applied.
     SolveError
@@ -134,7 +135,7 @@ def two_stage(
     weights = _weights(scenarios)
     refuse_one_matrix_on_cluster(method, scheduler)
     _refuse_shares(beta, alpha, rates_probability)
-    year = case.manifest.base_year if committed_by is None else committed_by
+    year = commitment_year(case, committed_by)
     options = highs.Options(gap, time_limit, threads)
     asked = Asked(options, method, scheduler, workers, beta, alpha, year)
     futures = {scenario.name: _future(case, scenario) for scenario in scenarios}
@@ -189,7 +190,7 @@ def _infeasible(futures: Mapping[str, Instance], asked: Asked) -> Infeasible:
         try:
             _alone(future, dataclasses.replace(asked, options=dataclasses.replace(asked.options, gap=1.0)))
         except Infeasible:
-            fix = "'optimizer explain INSTANCE --set ...', with what the scenario sets, says why"
+            fix = f"'optimizer explain INSTANCE --scenarios FILE --scenario {name}' says why"
             return Infeasible(f"scenario {name} has no plan that meets all its limits, even alone: {fix}")
     fix = "commit by an earlier year, or leave room in the limits of the scenarios"
     return Infeasible(f"every scenario has a plan, but not with the same orders by {asked.committed_by}: {fix}")

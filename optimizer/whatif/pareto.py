@@ -261,7 +261,8 @@ def pareto_front(
     folder
         Where the plans are saved as runs; None saves none.
     progress
-        Called with events as in `solve`.
+        Called with events as in `solve`; while the least of the measure is searched, with ``aim``, ``unit``, ``value``
+        and ``value_bound`` instead of US$.
 
     Returns
     -------
@@ -285,7 +286,7 @@ def pareto_front(
     if not figure.weights.any():
         raise ValueError(f"nothing in {case.manifest.name} bears on {against}: there is no front")
     options = highs.Options(gap=gap, time_limit=time_limit, threads=threads)
-    search = _Search(case, measure, space, figure, options, progress)
+    search = _Search(case, against, measure, space, figure, options, progress)
     found = _tightened(search.front(points))
     loosest = max(found, key=lambda point: point.limit).bound
     rows = []
@@ -309,6 +310,7 @@ class _Search:
     """What all searches of a front share."""
 
     case: Instance
+    against: str
     measure: Measure
     space: Space
     figure: Figure
@@ -369,7 +371,19 @@ class _Search:
         return dataclasses.replace(answer, x=np.concatenate([_x(answer), limits]))
 
     def _least(self, space: Space, figure: Figure, start: np.ndarray | None, stage: str) -> highs.Answer:
-        return least(space, figure, self.options, start, named(self.progress, stage))
+        return least(space, figure, self.options, start, self._valued(named(self.progress, stage)))
+
+    def _valued(self, progress: Progress | None) -> Progress | None:
+        """Progress with values in the unit of the table. Their gap is left out: where none may be needed, the bound is
+        0 and the gap 100 % until the search is over."""
+        if progress is None:
+            return None
+
+        def told(event: dict[str, Any]) -> None:
+            found = {name: event[name] * self.measure.scale for name in ("value", "value_bound") if name in event}
+            progress(event | found | {"aim": self.against, "unit": self.measure.unit, "gap": None} if found else event)
+
+        return told
 
 
 def _x(answer: highs.Answer) -> np.ndarray:

@@ -25,6 +25,7 @@ from optimizer.cluster import ClusterError, Scheduler, cluster, instance_at, sou
 from optimizer.instance import Instance, read_instance
 from optimizer.model.data import Data
 from optimizer.overrides import apply_overrides
+from optimizer.periods import planning_years
 from optimizer.plan import Plan, PlanError, is_run, read_plan
 from optimizer.problems import InstanceError
 from optimizer.results import rows_of
@@ -74,7 +75,8 @@ def regret_table(
         Where the runs are kept: ``PLAN`` solved for its own scenario, ``PLAN-under-SCENARIO``. Started again, complete
         ones are not solved anew.
     committed_by
-        Calendar year by which the first stage is ordered; None for the base year. Lead times are the instance's.
+        Calendar year by which the first stage is ordered, from the base year (None) to the last planning year. Lead
+        times are the instance's.
     settings, workers, scheduler, progress
         As in `sweep`.
 
@@ -89,7 +91,7 @@ def regret_table(
     Raises
     ------
     SweepError
-        If there are fewer than two scenarios, or two of one name.
+        If there are fewer than two scenarios, two of one name, or no orders are made in the year.
     """
     if len(scenarios) < 2:
         raise SweepError("regret needs at least two scenarios")
@@ -99,7 +101,7 @@ def regret_table(
         raise SweepError(f"scenario {twice[0]} has the name of another's run: call it something else")
     target, chosen = Path(folder).absolute(), settings or Settings()
     case = instance if isinstance(instance, Instance) else read_instance(instance)
-    stage = first_stage(case, case.manifest.base_year if committed_by is None else committed_by)
+    stage = first_stage(case, commitment_year(case, committed_by))
     options: dict[str, Any] = {"workers": workers, "scheduler": scheduler, "progress": progress}
     own = sweep(instance, scenarios, target, settings=chosen, **options).set_index("name")
     source, content = source_of(instance, target)
@@ -119,6 +121,21 @@ def regret_table(
     table = _with_regret(rows, [scenario.name for scenario in scenarios], own)
     table.to_csv(target / RESULTS, index=False, lineterminator="\n")
     return table
+
+
+def commitment_year(instance: Instance, asked: int | None) -> int:
+    """Calendar year by which the first stage is ordered; the base year if none is asked for.
+
+    Raises
+    ------
+    SweepError
+        If it is before the base year, when nothing is ordered yet, or after the last planning year, when all is.
+    """
+    first, last = instance.manifest.base_year, planning_years(instance.manifest)[-1]
+    if asked is not None and not first <= asked <= last:
+        years = f"{first} (the base year) to {last} (the last planning year)"
+        raise SweepError(f"committed by {asked}: {instance.manifest.name} orders from {years}; say a year among these")
+    return first if asked is None else asked
 
 
 def first_stage(instance: Instance, committed_by: int) -> Stage:

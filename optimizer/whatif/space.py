@@ -172,7 +172,7 @@ def least(
     start
         Column values of a known plan to begin with; left out where they do not keep every limit.
     progress
-        Called with events as in `solve`; without US$ where the figure is not the cost.
+        Called with events as in `solve`; where the figure is not the cost, as `told_of` has them.
 
     Raises
     ------
@@ -199,11 +199,18 @@ def aimed_at(matrix: Matrix, figure: Figure) -> Matrix:
 
 
 def told_of(progress: Progress | None, space: Space, figure: Figure) -> Progress | None:
-    """Progress of a search for a figure: without US$ where that is not the cost."""
+    """Progress of a search for a figure: where that is not the cost, ``value`` and ``value_bound`` in its units."""
     cost = space.matrix.objective[: len(figure.weights)]
     if progress is None or np.array_equal(figure.weights, cost):
         return progress
-    return lambda event: progress({name: value for name, value in event.items() if not name.endswith("_usd")})
+    names = {"objective_usd": "value", "bound_usd": "value_bound"}
+
+    def told(event: dict[str, Any]) -> None:
+        found = {names[name]: value for name, value in event.items() if name in names and value is not None}
+        others = {name: value for name, value in event.items() if name not in names}
+        progress(others | {name: value / MILLION for name, value in found.items()})
+
+    return told
 
 
 def named(progress: Progress | None, stage: str) -> Progress | None:

@@ -10,7 +10,6 @@ from optimizer.plan import Plan
 from optimizer.report.words import cost_words
 from optimizer.report.workbook.book import COLOURS, Book, Line, Timeline
 from optimizer.report.workbook.figure import Figure
-from optimizer.show import NOT_CASH
 
 RATE = "0.00%"
 
@@ -37,13 +36,11 @@ class CashFlow:
     cash: Line
     before_end: Line
     paid_so_far: Line
-    counted: Line
     level: Line
     factors: Line
     nominal_factors: Line
     mwh: Line
     npv: Figure
-    cash_npv: Figure
     nominal_npv: Figure
     discounted_mwh: Figure
 
@@ -69,14 +66,11 @@ def cash_flow(book: Book, plan: Plan) -> CashFlow:
     )
     table = plan.cash_flow.pivot_table(index="name", columns="calendar_year", values="usd", aggfunc="sum")
     table = table.reindex(columns=list(years)).fillna(0.0)
-    names = [*(n for n in table.index if n not in NOT_CASH), *(n for n in table.index if n in NOT_CASH)]
     paid: dict[str, Line] = {}
-    for name in names:
+    for name in table.index:
         row = table.loc[name].tolist()
         paid[str(name)] = lines.add(cost_words(str(name)), lambda j, row=row: row[j], factors=factors)  # type: ignore[misc]
-    money = [line for name, line in paid.items() if name not in NOT_CASH]
-    cash = lines.add("cash", lambda j: _sum(money, j), bold=True, factors=factors)
-    counted = lines.add("cash and penalties: NPV", lambda j: _sum(list(paid.values()), j), bold=True, factors=factors)
+    cash = lines.add("cash", lambda j: _sum(list(paid.values()), j), bold=True, factors=factors)
     left = paid.get("salvage")
     before_end = lines.add("cash without value left in plant", lambda j: cash.at(j) - (left.at(j) if left else 0.0))
     paid_so_far = lines.add("the same, summed up", lambda j: _sum_to(before_end, j))
@@ -99,10 +93,9 @@ def cash_flow(book: Book, plan: Plan) -> CashFlow:
     mwh = lines.add("energy delivered, MWh", lambda j: energy[j], factors=factors)
     _cash_chart(book, sheet, paid, lines)
     return CashFlow(
-        given, years, lines.calendar, paid, cash, before_end, paid_so_far, counted,
+        given, years, lines.calendar, paid, cash, before_end, paid_so_far,
         level, factors, nominal_factors, mwh,
-        npv=lines.present_value(counted, factors),
-        cash_npv=lines.present_value(cash, factors),
+        npv=lines.present_value(cash, factors),
         nominal_npv=lines.present_value(nominal, nominal_factors),
         discounted_mwh=lines.present_value(mwh, factors),
     )  # fmt: skip
@@ -159,9 +152,8 @@ def _sum_to(line: Line, position: int) -> Figure:
 
 
 def cash_by_year(plan: Plan, years: tuple[int, ...]) -> list[float]:
-    """Cash of the sponsor in each calendar year, penalties left out, real US$."""
-    rows = plan.cash_flow[~plan.cash_flow["name"].isin(NOT_CASH)]
-    by_year = rows.groupby("calendar_year")["usd"].sum()
+    """Cash of the sponsor in each calendar year, real US$."""
+    by_year = plan.cash_flow.groupby("calendar_year")["usd"].sum()
     return [float(by_year.get(year, 0.0)) for year in years]
 
 

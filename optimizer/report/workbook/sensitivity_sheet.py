@@ -43,4 +43,4 @@ def _at_rate(flow: CashFlow, point: Figure, usd: float) -> Figure:
     """The cash flow's present value at another rate, less that at its own."""
     rate, base = flow.given.discount_rate.formula, flow.given.base_year.formula
     factors = f"(1+{rate}+{point.formula})^({base}-{flow.calendar.cells})"
-    return Figure(usd, f"SUMPRODUCT({flow.counted.cells}*{factors})-{flow.npv.formula}")
+    return Figure(usd, f"SUMPRODUCT({flow.cash.cells}*{factors})-{flow.npv.formula}")

@@ -6,11 +6,11 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from optimizer.plan import Plan
+from optimizer.plan import NOT_CASH, Plan
 from optimizer.report.money import not_served
 from optimizer.report.workbook.book import COLOURS, MONEY, SMALL, Book, SheetTable
 from optimizer.report.workbook.cash import CashFlow
-from optimizer.report.workbook.figure import Figure
+from optimizer.report.workbook.figure import Figure, total
 from optimizer.report.workbook.ledger import Ledger
 from optimizer.report.workbook.plan_sheets import Funds, capacity_chart
 from optimizer.report.workbook.return_sheet import Return
@@ -104,9 +104,10 @@ def _value_rows(book: Book, found: Findings) -> list[Row]:
     """Present values of the cash, as the plan counts them and after tax, and per MWh."""
     flow, cash, money, rate = found.flow, found.cash, book.number(MONEY), book.number("#,##0.00")
     rows: list[Row] = [
-        ("NPV of the cash flow, real, US$", flow.npv, money, "formula; the cost less the tie-break"),
-        ("NPV of cash, nominal, US$", flow.nominal_npv, money, "penalties left out; US$ of the base year"),
-        ("cost per MWh delivered, US$/MWh", _per_mwh(flow, flow.cash_npv), rate,
+        ("NPV of the cash flow, real, US$", flow.npv, money, "formula; the cost less what is not cash"),
+        ("penalties and tie-break, present value, US$", not_cash(book.tables), money, "in the cost, but not cash"),
+        ("NPV of cash, nominal, US$", flow.nominal_npv, money, "US$ of the base year"),
+        ("cost per MWh delivered, US$/MWh", _per_mwh(flow, flow.npv), rate,
          "levelised, as the plan counts it, no penalties"),
     ]  # fmt: skip
     if cash is None:
@@ -251,23 +252,27 @@ def _money_checks(
     cash: BeforeAndAfter | None,
 ) -> list[Check]:
     costs, cost = tables["Costs"], Figure(plan.objective_usd, COST)
-    tie_break = costs.total("present_value_usd", name="tie_break")
     finance, manifest = plan.instance.manifest.finance, plan.instance.manifest
     level = (1 + finance.inflation) ** (manifest.base_year - manifest.price_year)
     given, taxed = flow.given, costs.total("usd", name="contribution_gross_up")
     growth = f"(1+{given.inflation.formula})^({given.base_year.formula}-{given.price_year.formula})"
     found: list[Check] = [
         ("costs add up to the cost of the plan", costs.total("present_value_usd") - cost, 0),
-        ("NPV of the cash flow is the cost of the plan less the tie-break", flow.npv - cost + tie_break, 0),
+        ("NPV of the cash flow, and what is not cash, are the cost of the plan", flow.npv + not_cash(tables) - cost, 0),
         ("nominal NPV is the real one at the price level of the base year",
-         flow.nominal_npv - flow.cash_npv * Figure(level, growth), 0),
+         flow.nominal_npv - flow.npv * Figure(level, growth), 0),
         ("sources are uses", funds.sources - funds.uses, 0),
         ("investment plan is the sum of sources, less the tax on contributions",
          tables["Investment plan"].total("capital_usd") + taxed - funds.sources, 0),
     ]  # fmt: skip
     if cash is not None and not finance.tax_view:
-        found.append(("without a tax view, cash before tax is the plan's", cash.before_npv - flow.cash_npv, 0))
+        found.append(("without a tax view, cash before tax is the plan's", cash.before_npv - flow.npv, 0))
     return found
+
+
+def not_cash(tables: dict[str, SheetTable]) -> Figure:
+    """Present value of costs that are no cash: penalties and the tie-break."""
+    return total([tables["Costs"].total("present_value_usd", name=name) for name in NOT_CASH])
 
 
 def _ledger_checks(ledger: Ledger) -> list[Check]:

@@ -9,7 +9,6 @@ from optimizer.report.after_tax import tax_items
 from optimizer.report.workbook.book import MONEY, Book, Line, Timeline
 from optimizer.report.workbook.cash import CashFlow
 from optimizer.report.workbook.figure import Figure, total
-from optimizer.show import NOT_CASH
 
 #: Cash of capital and tax, by name: all other cash is deducted from taxable income when it is paid.
 CAPITAL = ("own_capital", "salvage", "tax_effects", "production_tax_credits")
@@ -37,7 +36,7 @@ def after_tax(book: Book, plan: Plan, flow: CashFlow) -> BeforeAndAfter | None:
     sheet = book.sheet("After tax", title, note)
     lines = Timeline(book, sheet, flow.years, 3, "nominal US$")
     factors, items = flow.nominal_factors, tax_items(plan)
-    other = [name for name in flow.lines if name not in (*CAPITAL, *NOT_CASH)]
+    other = [name for name in flow.lines if name not in CAPITAL]
 
     def amounts(by_year: dict[int, float], sign: float = 1.0) -> list[float]:
         return [sign * by_year.get(year, 0.0) + 0.0 for year in flow.years]
@@ -73,7 +72,7 @@ def after_tax(book: Book, plan: Plan, flow: CashFlow) -> BeforeAndAfter | None:
         factors=flow.factors,
     )
     lines.gap()
-    counted = flow.cash_npv * (Figure(1.0, "1") - flow.given.tax_rate)
+    counted = flow.npv * (Figure(1.0, "1") - flow.given.tax_rate)
     lines.remark("for comparison: (1 - tax rate) x NPV as the plan counts it", counted, book.number(MONEY))
     return BeforeAndAfter(
         before, after, lines.present_value(before, flow.factors), lines.present_value(after, flow.factors)
