@@ -12,6 +12,7 @@ from toy import plant, toy
 
 from optimizer import apply_overrides, benders, highs, read_instance, solve
 from optimizer.benders.block import BlockSolver
+from optimizer.benders.master import Master
 from optimizer.instance import Instance
 from optimizer.model.build import build
 from optimizer.model.matrix import Matrix, compile_matrix
@@ -86,6 +87,49 @@ def test_the_slope_of_a_cut_is_the_change_of_the_cost() -> None:
                 assert said <= other.value + 1e-6 * max(1.0, abs(other.value))
             elif not cut.possible and other.possible:
                 assert said <= 1e-5
+
+
+def test_decisions_that_are_the_same_for_a_block_are_not_solved_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = benders.split(compile_matrix(build(synthetic(5, 2, 6, periods=1))))
+    block = parts.blocks[0]
+    solver = BlockSolver(0, block)
+    decisions = np.where(np.isfinite(parts.master.upper), parts.master.upper, 1e3)
+    first = solver.cut(decisions)
+    elsewhere = np.setdiff1d(np.arange(len(decisions)), block.decisions)
+    decisions[elsewhere] += 1.0
+    with monkeypatch.context() as patch:
+        patch.setattr(BlockSolver, "_cost", None)
+        assert solver.cut(decisions) is first
+    decisions[block.decisions] *= 0.9
+    assert solver.cut(decisions) is not first
+
+
+def test_the_centre_of_what_is_left_with_whole_numbers_given() -> None:
+    """With y = 2 given and a cost of at most 10, x is between 0 and 2, and not at an end."""
+    matrix = Matrix(
+        a=sparse.csc_array(np.array([[1.0, -2.0]])),
+        row_lower=np.array([-np.inf]),
+        row_upper=np.array([2.0]),
+        row_names=[("a", 0)],
+        cost_rows=sparse.csr_array(np.array([[2.0, 3.0]])),
+        cost_offset=np.zeros(1),
+        cost_keys=[("all", "", 0)],
+        lower=np.zeros(2),
+        upper=np.array([6.0, 4.0]),
+        integer=np.array([False, True]),
+        names={},
+        keys={},
+    )
+    none = np.zeros(0, int)
+    master = Master(matrix, none, np.zeros(0), TIGHT, highs.Interrupt())
+    inner = master.centre(10.0, np.array([2.0]))
+    assert inner is not None
+    assert inner[1] == pytest.approx(2.0)
+    assert 0.1 < inner[0] < 1.9
+    assert master.centre(5.0, np.array([2.0])) is None
+    free = master.centre(10.0)
+    assert free is not None
+    assert abs(free[1] - 2.0) > 0.1
 
 
 def two_networks(limit: float) -> Matrix:

@@ -8,7 +8,8 @@ centre:  any inner point with  c y <= level, from an interior-point method that 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import highspy
 import numpy as np
@@ -63,7 +64,10 @@ class Master:
         self._inner = highs.hand_off_program(_aimless(program), highs.Options(threads=options.threads))
         self._inner.setOptionValue("solver", "ipm")
         self._inner.setOptionValue("run_crossover", "off")
+        self._inner.setOptionValue("presolve", "off")  # it puts on their bounds columns that nothing holds there
         self._mip = highs.hand_off_program(program, options, matrix.integer)
+        for heuristic in ("rins", "rens"):  # half of the time, for plans that the search finds by itself
+            self._mip.setOptionValue(f"mip_heuristic_run_{heuristic}", False)
         self._enough = np.inf
         highs.watch(self._mip, interrupt)
         self._mip.cbMipInterrupt.subscribe(self._stop_at_enough)
@@ -93,29 +97,39 @@ class Master:
 
     def completed(self, whole: np.ndarray) -> tuple[float, np.ndarray | None]:
         """Bound and decisions of the LP with these whole numbers: infinite and none if the master allows none."""
-        index, lower, upper = self.integer, self._lower, self._upper
-        fixed = np.clip(whole, lower, upper)
-        self._lp.changeColsBounds(len(index), index, fixed, fixed)
-        self._limit_rows(self._margin)
-        self._lp.run()
-        optimal = self._lp.getModelStatus() == highspy.HighsModelStatus.kOptimal
-        found = (float(self._lp.getInfo().objective_function_value), self._decisions(self._lp))
-        self._lp.changeColsBounds(len(index), index, lower, upper)
-        self._limit_rows(self._row_upper)
+        with self._fixed(self._lp, whole):
+            self._limit_rows(self._margin)
+            self._lp.run()
+            optimal = self._lp.getModelStatus() == highspy.HighsModelStatus.kOptimal
+            found = (float(self._lp.getInfo().objective_function_value), self._decisions(self._lp))
+            self._limit_rows(self._row_upper)
         return found if optimal else (np.inf, None)
+
+    @contextmanager
+    def _fixed(self, solver: highspy.Highs, whole: np.ndarray | None) -> Iterator[None]:
+        """While these whole numbers are fixed in a solver; none are without any."""
+        index, lower, upper = self.integer, self._lower, self._upper
+        if whole is None or not len(index):
+            yield
+            return
+        fixed = np.clip(whole, lower, upper)
+        solver.changeColsBounds(len(index), index, fixed, fixed)
+        yield
+        solver.changeColsBounds(len(index), index, lower, upper)
 
     def _limit_rows(self, upper: np.ndarray) -> None:
         """Rows with a margin up to these limits."""
         for row in np.flatnonzero(self._margin < self._row_upper):
             self._lp.changeRowBounds(int(row), self._row_lower[row], upper[row])
 
-    def centre(self, level: float) -> np.ndarray | None:
-        """Decisions inside the set of those that the cuts allow to cost at most ``level``; None if none were found."""
+    def centre(self, level: float, whole: np.ndarray | None = None) -> np.ndarray | None:
+        """Decisions inside the set of those that the cuts allow to cost at most ``level``, with these whole numbers if
+        they are given; None if none were found."""
         self._inner.changeRowBounds(self._whole_cost, -np.inf, level)
-        self._inner.run()
-        if self._inner.getModelStatus() != highspy.HighsModelStatus.kOptimal:
-            return None
-        return self._decisions(self._inner)
+        with self._fixed(self._inner, whole):
+            self._inner.run()
+            found = self._inner.getModelStatus() == highspy.HighsModelStatus.kOptimal
+            return self._decisions(self._inner) if found else None
 
     def whole(
         self, gap: float, enough: float, start: np.ndarray | None, time_limit: float | None

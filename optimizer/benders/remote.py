@@ -25,8 +25,10 @@ from optimizer.model.solution import Operation
 
 #: Parts that nobody has asked for in so many seconds are dropped: their search was killed.
 IDLE = 3600.0
-#: Columns of operation that a worker keeps alive: about 3 kB each with what the solver keeps of them.
+#: Columns of operation that a worker keeps alive if it does not know how much memory it has.
 ALIVE = 1_000_000
+#: Else they may take this part of its memory, at so many bytes a column with what the solver keeps of it.
+PART_OF_MEMORY, BYTES = 0.6, 2_200
 
 
 @dataclass(frozen=True)
@@ -78,10 +80,21 @@ def _part(job: Job) -> Iterator[_Kept]:
         begin_from(kept.solvers, search.bases[job])
     yield kept
     alive = sum(part.built.size.columns for other in _searches.values() for part in other.parts.values())
-    if alive + kept.built.size.columns <= ALIVE:
+    if alive + kept.built.size.columns <= _room():
         search.parts[job] = kept
     else:
         search.bases[job] = bases_of(kept.solvers)
+
+
+def _room() -> float:
+    """Columns of operation that this worker keeps alive."""
+    from distributed import get_worker
+
+    try:
+        limit = get_worker().memory_manager.memory_limit
+    except ValueError:  # not on a worker
+        limit = None
+    return PART_OF_MEMORY * limit / BYTES if limit else ALIVE
 
 
 def _drop(search: str) -> None:

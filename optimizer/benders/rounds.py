@@ -249,7 +249,7 @@ def _complete(search: _Search, state: State, whole: np.ndarray, worth: float = n
     A round costs an LP, where another look at all whole numbers costs a MILP. It ends early where a plan is within the
     gap, and, once there is a plan, where these whole numbers are known to cost more than ``worth``.
     """
-    gap = search.options.gap
+    gap, possible = search.options.gap, True
     for _ in range(SETTLING):
         bound, decisions = search.master.completed(whole)
         cheapest = bound + search.master.offset
@@ -257,7 +257,11 @@ def _complete(search: _Search, state: State, whole: np.ndarray, worth: float = n
         useless = state.decisions is not None and cheapest > worth
         if decisions is None or settled or useless or search.over():
             return
-        search.tried(state, decisions)
+        if not possible:
+            level = cheapest + min(gap * abs(cheapest), LEVEL * (state.cost - cheapest))
+            inner = search.master.centre(level - search.master.offset, whole)
+            decisions = decisions if inner is None else inner
+        possible = search.tried(state, decisions) and possible
 
 
 def _relaxation(search: _Search, known: float, inner: np.ndarray | None) -> float:
