@@ -22,6 +22,8 @@ from optimizer.model.matrix import Matrix
 
 #: Smaller coefficients of cuts are noise.
 NEGLIGIBLE = 1e-9
+#: An inner point takes some 30 iterations; where there is none, the method may go on without end.
+INNER_ITERATIONS = 200
 
 
 class Master:
@@ -64,6 +66,7 @@ class Master:
         self._inner = highs.hand_off_program(_aimless(program), highs.Options(threads=options.threads))
         self._inner.setOptionValue("solver", "ipm")
         self._inner.setOptionValue("run_crossover", "off")
+        self._inner.setOptionValue("ipm_iteration_limit", INNER_ITERATIONS)
         self._inner.setOptionValue("presolve", "off")  # it puts on their bounds columns that nothing holds there
         self._mip = highs.hand_off_program(program, options, matrix.integer)
         for heuristic in ("rins", "rens"):  # half of the time, for plans that the search finds by itself
