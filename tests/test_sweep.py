@@ -11,7 +11,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -48,13 +47,6 @@ from optimizer.synthetic import synthetic
 ONE_SITE = Path(__file__).parents[1] / "instances" / "one-site"
 SETTINGS = Settings(gap=1e-6)
 PRICES = "fuel_prices.gas.*.usd_per_mmbtu*=0.5,1,2"
-
-
-@pytest.fixture(scope="module")
-def standing() -> Iterator[str]:
-    """Address of a cluster for sweeps that need none of their own."""
-    with LocalCluster(n_workers=1, threads_per_worker=1, host="127.0.0.1", dashboard_address=None) as made:
-        yield made.scheduler_address
 
 
 def scenarios(folder: Path, text: str) -> Path:
