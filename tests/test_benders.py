@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import cache
 
 import numpy as np
 import pytest
@@ -20,11 +21,18 @@ from optimizer.solve import Infeasible
 from optimizer.synthetic import synthetic
 
 TIGHT = highs.Options(gap=1e-6, threads=1)
+CLOSE = dataclasses.replace(TIGHT, gap=5e-4)
 CASES = {
-    "one region": lambda: synthetic(3, 2, 8),
+    "one region": lambda: synthetic(3, 2, 4),
     "two regions": lambda: synthetic(5, 2, 6, periods=1),
     "three years": lambda: synthetic(4, 3, 6, periods=1, seed=3),
 }
+
+
+@cache
+def matrix_of(name: str, *change: str) -> Matrix:
+    """The matrix of a case, changed; many tests ask for the same one."""
+    return compile_matrix(build(apply_overrides(CASES[name](), list(change))))
 
 
 def by_blocks(matrix: Matrix, options: highs.Options = TIGHT, workers: int = 2) -> highs.Answer:
@@ -40,11 +48,15 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Instance:
     return read_instance(small_instance_folder(tmp_path_factory.mktemp("small")))
 
 
+@cache
+def alone(name: str, *change: str) -> highs.Answer:
+    """What a search by blocks finds that nothing was left to."""
+    return by_blocks(matrix_of(name, *change), CLOSE)
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_the_optimum_is_that_of_the_whole_matrix(name: str) -> None:
-    matrix = compile_matrix(build(CASES[name]()))
-    options = dataclasses.replace(TIGHT, gap=5e-4)
-    apart, together = by_blocks(matrix, options), whole(matrix, options)
+    apart, together = alone(name), whole(matrix_of(name), CLOSE)
     assert apart.status in ("optimal", "within gap")
     assert apart.bound <= together.objective * (1 + 1e-6)
     assert together.bound <= apart.objective * (1 + 1e-6)
@@ -204,22 +216,24 @@ def test_no_plan_is_told_as_one() -> None:
         solve(toy(plant("gas", max_blocks=9), site={"existing_poi_mw": 0.0}), method="benders")
 
 
-CHANGES = (
-    [], ["technologies.*.capex_usd_per_kw*=1.1"], ["compute_demand.*.it_mw*=0.95"], ["finance.discount_rate+=0.01"],
-    ["technologies.*.fixed_om_usd_per_kw_year*=1.3"], ["sites.*.availability_target=0.97"],
-    ["customer_classes.*.*.rate_tolerance_share=0.01"],
-)  # fmt: skip
+CAPITAL, DEMAND = "technologies.*.capex_usd_per_kw*=1.1", "compute_demand.*.it_mw*=0.95"
+INTEREST, UPKEEP = "finance.discount_rate+=0.01", "technologies.*.fixed_om_usd_per_kw_year*=1.3"
+SERVED, RISE = "sites.*.availability_target=0.97", "customer_classes.*.*.rate_tolerance_share=0.01"
+#: What is asked one after the other of each case, the case as it is before and after: each change of two cases or more.
+CHANGES = {
+    "one region": (CAPITAL, DEMAND, INTEREST, UPKEEP, SERVED, RISE),
+    "two regions": (CAPITAL, DEMAND, UPKEEP, RISE),
+    "three years": (DEMAND, INTEREST, SERVED),
+}
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_from_what_earlier_searches_left_the_optimum_is_the_same(name: str) -> None:
-    instance, memory = CASES[name](), benders.Memory()
-    options = dataclasses.replace(TIGHT, gap=5e-4)
-    for change in (*CHANGES, []):
-        matrix = compile_matrix(build(apply_overrides(instance, change)))
+    memory = benders.Memory()
+    for change in ((), *((text,) for text in CHANGES[name]), ()):
+        matrix, cold = matrix_of(name, *change), alone(name, *change)
         parts = benders.split(matrix, small=0)
-        warm = benders.search_matrix(matrix, parts, options, highs.Interrupt(), memory=memory)
-        cold = by_blocks(matrix, options)
+        warm = benders.search_matrix(matrix, parts, CLOSE, highs.Interrupt(), memory=memory)
         assert warm.status in ("optimal", "within gap"), change
         assert warm.bound <= cold.objective * (1 + 1e-6), change
         assert cold.bound <= warm.objective * (1 + 1e-6), change
@@ -227,8 +241,7 @@ def test_from_what_earlier_searches_left_the_optimum_is_the_same(name: str) -> N
 
 
 def test_cuts_are_kept_of_blocks_that_stay_as_they_are() -> None:
-    instance, memory = CASES["one region"](), benders.Memory()
-    matrix = compile_matrix(build(instance))
+    matrix, memory = matrix_of("one region"), benders.Memory()
     parts = benders.split(matrix, small=0)
     benders.search_matrix(matrix, parts, TIGHT, highs.Interrupt(), memory=memory)
     anchor = memory.fitting(parts.master, parts.blocks)
@@ -237,29 +250,28 @@ def test_cuts_are_kept_of_blocks_that_stay_as_they_are() -> None:
     dearer = dataclasses.replace(parts.blocks[0].program, cost=parts.blocks[0].program.cost + 1.0)
     changed = dataclasses.replace(parts.blocks[0], program=dearer)
     assert anchor.changed((changed, *parts.blocks[1:])) == [0]
-    other = benders.split(compile_matrix(build(CASES["three years"]())), small=0)
+    other = benders.split(matrix_of("three years"), small=0)
     assert memory.fitting(other.master, other.blocks) is None
 
 
 def test_an_answer_does_not_depend_on_those_in_between() -> None:
-    instance = CASES["one region"]()
     answers = []
-    for between in ([], ["compute_demand.*.it_mw*=0.9"], ["finance.discount_rate+=0.02"]):
+    for between in ((), ("compute_demand.*.it_mw*=0.9",), ("finance.discount_rate+=0.02",)):
         memory = benders.Memory()
-        for change in ([], between, ["technologies.*.capex_usd_per_kw*=1.1"]):
-            matrix = compile_matrix(build(apply_overrides(instance, change)))
-            answer = benders.search_matrix(
-                matrix, benders.split(matrix, small=0), TIGHT, highs.Interrupt(), memory=memory
-            )
+        for change in ((), between, (CAPITAL,)):
+            matrix = matrix_of("one region", *change)
+            parts = benders.split(matrix, small=0)
+            answer = benders.search_matrix(matrix, parts, TIGHT, highs.Interrupt(), memory=memory)
         answers.append(answer.x)
     assert np.array_equal(answers[0], answers[1]) and np.array_equal(answers[0], answers[2])
 
 
 def test_memory_of_another_problem_does_no_harm(small: Instance) -> None:
-    memory = benders.Memory()
-    for instance in (CASES["two regions"](), small, CASES["two regions"]()):
+    memory, regions = benders.Memory(), CASES["two regions"]()
+    least = [solve(instance, gap=1e-3).objective_usd for instance in (regions, small)]
+    for instance, cost in ((regions, least[0]), (small, least[1]), (regions, least[0])):
         plan = solve(instance, gap=1e-3, memory=memory, method="benders")
-        assert plan.objective_usd == pytest.approx(solve(instance, gap=1e-3).objective_usd, rel=2e-3)
+        assert plan.objective_usd == pytest.approx(cost, rel=2e-3)
 
 
 def test_no_plan_in_between_is_told_and_forgotten(small: Instance) -> None:

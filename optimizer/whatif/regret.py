@@ -21,7 +21,7 @@ import pandas as pd
 
 from optimizer import highs
 from optimizer.check import CheckError
-from optimizer.cluster import ClusterError, Scheduler, cluster, instance_at, source_of
+from optimizer.cluster import LOCAL, ClusterError, Scheduler, cluster, instance_at, source_of, standing
 from optimizer.instance import Instance, read_instance
 from optimizer.model.data import Data
 from optimizer.overrides import apply_overrides
@@ -36,9 +36,11 @@ from optimizer.sweep import (
     Settings,
     SweepError,
     Variant,
+    refuse_hopeless,
     results,
     sweep,
 )
+from optimizer.variants import check_names
 from optimizer.whatif.space import Space, least, read, settled, usd
 
 #: A resource and a year of service that belong to the first stage.
@@ -102,22 +104,26 @@ def regret_table(
     target, chosen = Path(folder).absolute(), settings or Settings()
     case = instance if isinstance(instance, Instance) else read_instance(instance)
     stage = first_stage(case, commitment_year(case, committed_by))
-    options: dict[str, Any] = {"workers": workers, "scheduler": scheduler, "progress": progress}
-    own = sweep(instance, scenarios, target, settings=chosen, **options).set_index("name")
-    source, content = source_of(instance, target)
-    jobs = [
-        (source, content, plan, scenario, own.loc[scenario.name].to_dict(), stage, str(target), chosen)
-        for plan in scenarios
-        for scenario in scenarios
-        if plan is not scenario and _has_plan(own, plan.name) and _has_plan(own, scenario.name)
-    ]
-    rows = {(name, name): _own_row(name, own.loc[name].to_dict()) for name in own.index}
-    with cluster(workers, scheduler) as client:
-        for job, found in results(client, solve_under, jobs, workers):
-            key = job[2].name, job[3].name
-            rows[key] = found if isinstance(found, dict) else _row(*key, found.status, message=found.message)
-            if progress:
-                progress(len(rows) - len(own), len(jobs), {"name": " under ".join(key), **_told(rows[key])})
+    check_names(scenarios)
+    refuse_hopeless(case, scenarios)  # before a cluster is started for nothing
+    with standing(workers, scheduler or LOCAL) as address:
+        own = sweep(
+            instance, scenarios, target, settings=chosen, workers=workers, scheduler=address, progress=progress
+        ).set_index("name")
+        source, content = source_of(instance, target)
+        jobs = [
+            (source, content, plan, scenario, own.loc[scenario.name].to_dict(), stage, str(target), chosen)
+            for plan in scenarios
+            for scenario in scenarios
+            if plan is not scenario and _has_plan(own, plan.name) and _has_plan(own, scenario.name)
+        ]
+        rows = {(name, name): _own_row(name, own.loc[name].to_dict()) for name in own.index}
+        with cluster(workers, address) as client:
+            for job, found in results(client, solve_under, jobs, workers):
+                key = job[2].name, job[3].name
+                rows[key] = found if isinstance(found, dict) else _row(*key, found.status, message=found.message)
+                if progress:
+                    progress(len(rows) - len(own), len(jobs), {"name": " under ".join(key), **_told(rows[key])})
     table = _with_regret(rows, [scenario.name for scenario in scenarios], own)
     table.to_csv(target / RESULTS, index=False, lineterminator="\n")
     return table
