@@ -25,7 +25,8 @@ from optimizer.model.matrix import Matrix
 
 #: Where between the bound and the best cost known the level of inner points lies.
 LEVEL = 0.5
-#: Part of the gap asked for to which the relaxation is closed first, and to which the master is solved.
+#: Part of the gap asked for to which the relaxation is closed first, and to which the master is solved once there is a
+#: plan.
 RELAXED_PART, MASTER_PART = 0.25, 0.5
 #: Rounds for continuous decisions with the same whole numbers.
 SETTLING = 20
@@ -346,7 +347,8 @@ def _whole(search: _Search, state: State) -> str:
             return "optimal" if state.gap() <= highs.CLOSED_GAP else "within gap"
         if search.over():
             break
-        part = MASTER_PART * search.options.gap
+        # without a plan any good decisions will do: what they cost is not known before they are settled
+        part = search.options.gap * (1.0 if state.decisions is None else MASTER_PART)
         enough = state.cost - search.options.gap * abs(state.cost) - search.master.offset
         bound, decisions = search.master.whole(part, enough, state.decisions, search.left())
         if bound == np.inf:
