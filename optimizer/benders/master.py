@@ -69,8 +69,6 @@ class Master:
         self._inner.setOptionValue("ipm_iteration_limit", INNER_ITERATIONS)
         self._inner.setOptionValue("presolve", "off")  # it puts on their bounds columns that nothing holds there
         self._mip = highs.hand_off_program(program, options, matrix.integer)
-        for heuristic in ("rins", "rens"):  # half of the time, for plans that the search finds by itself
-            self._mip.setOptionValue(f"mip_heuristic_run_{heuristic}", False)
         self._enough = np.inf
         highs.watch(self._mip, interrupt)
         self._mip.cbMipInterrupt.subscribe(self._stop_at_enough)
