@@ -278,6 +278,7 @@ def certificates(folder: Path) -> dict[str, str]:
     return {"tls_ca": cert, "tls_cert": cert, "tls_key": key_file}
 
 
+@pytest.mark.usefixtures("forked")
 def test_an_encrypted_cluster_that_stands_already(tmp_path: Path) -> None:
     files = certificates(tmp_path)
     roles = {
