@@ -16,7 +16,7 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture(scope="session")
 def forked() -> None:
-    """Fork workers of clusters from one process that has imported what each would import for seconds.
+    """Fork workers of clusters, and commands, from one process that has imported what each would import for seconds.
 
     Clusters that commands and notebooks start in processes of their own are not touched.
     """
@@ -24,7 +24,8 @@ def forked() -> None:
     from distributed.utils import get_mp_context
 
     dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"})
-    get_mp_context().set_forkserver_preload(["distributed", "optimizer.sweep", "optimizer.whatif.regret"])
+    modules = ["distributed", "optimizer.cli", "optimizer.sweep", "optimizer.whatif.regret"]
+    get_mp_context().set_forkserver_preload(modules)
 
 
 @pytest.fixture(scope="session")
