@@ -263,12 +263,12 @@ def test_schema() -> None:
 
 
 def test_solve_prints_tables_and_saves_a_run(tmp_path: Path) -> None:
-    run = optimizer("solve", ONE_SITE, "-o", tmp_path / "run")
-    assert run.returncode == 0
-    assert "132.408 million US$" in run.stdout
-    assert f"Saved in {tmp_path / 'run'}" in run.stderr
+    code, out, err = within("solve", ONE_SITE, "-o", tmp_path / "run")
+    assert code == 0
+    assert "132.408 million US$" in out
+    assert f"Saved in {tmp_path / 'run'}" in err
     assert read_plan(tmp_path / "run").objective_usd == pytest.approx(132_408_400, rel=1e-3)
-    assert within("show", tmp_path / "run")[:2] == (0, run.stdout)
+    assert within("show", tmp_path / "run")[:2] == (0, out)
     assert within("show", tmp_path / "run", "--rates")[1].count("residential") == 3
 
 
@@ -513,11 +513,12 @@ def test_plain_characters_where_the_terminal_has_no_others(tmp_path: Path) -> No
 # -- what the documents promise ---------------------------------------------------------------------------
 
 
-def test_the_example_of_the_readme_runs() -> None:
+def test_the_example_of_the_readme_runs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     example = readme.split("```python\n")[1].split("```")[0]
-    run = subprocess.run([sys.executable, "-c", example], capture_output=True, text=True, check=True, cwd=ROOT)
-    assert run.stdout.splitlines()[-1] == "keeping the pledge costs 4.0 M$"
+    monkeypatch.chdir(ROOT)
+    exec(example, {})
+    assert capsys.readouterr().out.splitlines()[-1] == "keeping the pledge costs 4.0 M$"
 
 
 def test_the_readme_lists_every_command_and_exit_code() -> None:

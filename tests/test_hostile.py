@@ -11,7 +11,6 @@ import os
 import random
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -21,6 +20,7 @@ from pathlib import Path
 from types import FrameType
 
 import pytest
+from commands import start
 from small_instance import small_instance_folder
 from test_cli import ONE_SITE, one_site_plan, within
 
@@ -34,7 +34,7 @@ ROOT = Path(__file__).parents[1]
 FUZZ_CASES = int(os.environ.get("FUZZ_CASES", "120"))
 GUIDED_CASES = int(os.environ.get("GUIDED_CASES", "60"))
 WORKBOOK_CASES = int(os.environ.get("WORKBOOK_CASES", "30"))
-KILLS = int(os.environ.get("KILLS", "2"))
+KILLS = int(os.environ.get("KILLS", "4"))
 
 #: Cells that have broken readers before.
 CELLS = [
@@ -271,16 +271,15 @@ def test_overrides_at_random_are_applied_or_refused(sound: Path) -> None:
             pytest.fail(f"{text!r}: {type(error).__name__}: {error}")
 
 
-def start(*arguments: object) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "optimizer", *map(str, arguments)]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT)
-
-
+@pytest.mark.usefixtures("forked")
 def test_killed_at_a_random_moment_an_earlier_run_is_intact_and_nothing_is_half(tmp_path: Path) -> None:
     run = tmp_path / "run"
-    solve = ("solve", "instances/one-site", "-o", run, "--overwrite")
-    started = time.perf_counter()
-    assert start(*solve).wait() == 0
+    solve = ("solve", ONE_SITE, "-o", run, "--overwrite")
+    for _ in range(2):  # the first waits for imports
+        started = time.perf_counter()
+        process = start(*solve)
+        process.join()
+        assert process.exitcode == 0
     length = time.perf_counter() - started
     before = read_plan(run).objective_usd
     chance = random.Random(0)
@@ -288,8 +287,8 @@ def test_killed_at_a_random_moment_an_earlier_run_is_intact_and_nothing_is_half(
         process = start(*solve)
         # half of the kills fall into the last tenth, where the run is written
         time.sleep(length * (chance.uniform(0.9, 1.0) if kill % 2 else chance.random()))
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        process.kill()
+        process.join()
         if run.exists():
             assert read_plan(run).objective_usd == pytest.approx(before)
         for other in tmp_path.iterdir():  # drafts and runs moved aside have names that start with a dot
@@ -297,10 +296,12 @@ def test_killed_at_a_random_moment_an_earlier_run_is_intact_and_nothing_is_half(
         assert run.exists() or any(is_run(inner) for old in tmp_path.glob(".run.old.*") for inner in old.iterdir())
 
 
+@pytest.mark.usefixtures("forked")
 def test_two_runs_to_one_folder_leave_one_whole_run(tmp_path: Path) -> None:
-    both = [start("solve", "instances/one-site", "-o", tmp_path / "run", "--overwrite") for _ in range(2)]
-    codes = {process.wait() for process in both}
-    assert 0 in codes
+    both = [start("solve", ONE_SITE, "-o", tmp_path / "run", "--overwrite") for _ in range(2)]
+    for process in both:
+        process.join()
+    assert 0 in {process.exitcode for process in both}
     try:
         read_plan(tmp_path / "run")
     except PlanError as error:

@@ -19,7 +19,7 @@ ONE_SITE = Path(__file__).parents[1] / "instances" / "one-site"
 
 
 @pytest.fixture(scope="module")
-def pair() -> Iterator[Any]:
+def pair(forked: None) -> Iterator[Any]:
     """Client of a cluster of two workers; one that is killed is started again."""
     with cluster(2, None) as client:
         yield client

@@ -21,7 +21,7 @@ from optimizer.instance import Instance, make_instance
 from optimizer.schema import TABLES
 from optimizer.solve import Infeasible
 
-few = settings(max_examples=4, deadline=None, derandomize=True)
+few = settings(max_examples=3, deadline=None, derandomize=True)
 Draw = dict[str, Any]
 
 #: What a case is drawn from: prices, sizes and rules of a campus with an engine, a battery, a POI and local customers.

@@ -158,6 +158,7 @@ def test_parts_without_room_are_built_anew_and_say_the_same(tmp_path: Path, monk
         np.testing.assert_allclose(np.concatenate(one), np.concatenate(other), rtol=1e-9)
 
 
+@pytest.mark.usefixtures("forked")
 def test_two_stage_on_a_cluster(tmp_path: Path) -> None:
     instance = synthetic(2, 2, 4, periods=1)
     futures = [Variant("base", (), 0.6), Variant("dear", ("fuel_prices.*.*.*.usd_per_mmbtu*=1.5",), 0.4)]

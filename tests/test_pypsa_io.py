@@ -208,8 +208,8 @@ def test_same_optimum_of_everything_carried(tmp_path: Path, rich: tuple[Instance
     assert least_cost(after) == pytest.approx(cost, rel=1e-6)
 
 
-#: A new corridor and a store under a cap on emissions; a budget; three years of divisible blocks.
-USUAL = (1, 2, 5)
+#: A new corridor and a store under a cap on emissions; three years of divisible blocks.
+USUAL = (1, 5)
 #: ``PYPSA_SEEDS=200 pytest tests/test_pypsa_io.py`` tries more of them.
 MORE = [seed for seed in range(int(os.environ.get("PYPSA_SEEDS", "0"))) if not random_instance(seed).utilities]
 

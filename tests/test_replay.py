@@ -60,7 +60,7 @@ def test_market_storage_and_two_regimes_replay_to_the_plan() -> None:
 
 def test_windows_make_a_year_that_the_checker_accepts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stores, ramps, bills and rates run on from window to window, and round the year; foresight only helps."""
-    plan = solve(synthetic(sites=4, years=1, hours=48, periods=2, seed=3), gap=1e-3)
+    plan = solve(synthetic(sites=4, years=1, hours=36, periods=2, seed=3), gap=1e-3)
     at_once = replay(plan).replayed.objective_usd
     monkeypatch.setattr(windows, "CORE_HOURS", 24)
     monkeypatch.setattr(windows, "AHEAD_HOURS", 12)

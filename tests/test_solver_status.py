@@ -213,23 +213,29 @@ def test_the_instance_of_a_refused_plan_is_kept(tmp_path: Path) -> None:
 # the same question, the same answer
 
 
-def test_one_thread_gives_identical_tables(lumpy: Instance) -> None:
-    first, second = (solve(lumpy, threads=1) for _ in range(2))
+@pytest.fixture(scope="module")
+def twice(lumpy: Instance) -> tuple[Plan, Plan]:
+    """The same question asked twice."""
+    return solve(lumpy, threads=1), solve(lumpy, threads=1)
+
+
+def test_one_thread_gives_identical_tables(twice: tuple[Plan, Plan]) -> None:
+    first, second = twice
     for name in TABLES:
         pd.testing.assert_frame_equal(first.tables[name], second.tables[name], check_exact=True)
 
 
-def test_one_thread_writes_identical_files(lumpy: Instance, tmp_path: Path) -> None:
+def test_one_thread_writes_identical_files(twice: tuple[Plan, Plan], tmp_path: Path) -> None:
     """All but the manifest, which says when and how long."""
 
-    def digests(name: str) -> dict[str, str]:
-        folder = solve(lumpy, threads=1).save(tmp_path / name)
+    def digests(plan: Plan, name: str) -> dict[str, str]:
+        folder = plan.save(tmp_path / name)
         files = [file for file in folder.rglob("*") if file.is_file() and file.name != "manifest.json"]
         return {str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
 
-    first = digests("first")
+    first, second = digests(twice[0], "first"), digests(twice[1], "second")
     assert len(first) > len(TABLES)
-    assert digests("second") == first
+    assert second == first
 
 
 def test_progress_names_the_stages_in_order(one_site: Instance) -> None:

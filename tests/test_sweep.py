@@ -280,6 +280,7 @@ def certificates(folder: Path) -> dict[str, str]:
     return {"tls_ca": cert, "tls_cert": cert, "tls_key": key_file}
 
 
+@pytest.mark.usefixtures("forked")
 def test_an_encrypted_cluster_that_stands_already(tmp_path: Path) -> None:
     files = certificates(tmp_path)
     roles = {
@@ -342,9 +343,9 @@ def test_warm_and_cold_agree_within_the_gap(tmp_path: Path, standing: str) -> No
     variants = grid(["technologies.*.capex_usd_per_kw*=0.9,1,1.1,1.2", "finance.discount_rate+=0,0.01"])
     settings = {cold: Settings(gap=1e-3, cold=cold) for cold in (False, True)}
     warm = sweep(instance, variants, tmp_path / "warm", settings=settings[False], scheduler=standing)
-    cold = sweep(instance, variants[::3], tmp_path / "cold", settings=settings[True], scheduler=standing)
+    cold = sweep(instance, variants[::5], tmp_path / "cold", settings=settings[True], scheduler=standing)
     assert len(warm) == len(variants) == FEW
-    assert warm["objective_usd"].tolist()[::3] == pytest.approx(cold["objective_usd"].tolist(), rel=2e-3)
+    assert warm["objective_usd"].tolist()[::5] == pytest.approx(cold["objective_usd"].tolist(), rel=2e-3)
     # only what is decomposed can begin from another
     methods = [{read_plan(folder).manifest["method"] for folder in table["run_dir"]} for table in (warm, cold)]
     assert methods == [{"benders"}, {"monolithic"}]
