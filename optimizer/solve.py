@@ -182,12 +182,13 @@ def _by_parts(
     scheduler: str | Scheduler | None,
 ) -> Plan:
     """A plan whose matrix is never there as a whole."""
-    with contextlib.ExitStack() as at_work:
+    # listening ends last: a request to stop while the workers are dismissed must not cost the plan either
+    with contextlib.ExitStack() as listening, contextlib.ExitStack() as at_work:
         with refusals(), watch.stage("build"):
             work = at_work.enter_context(work_on([(instance, parts)], workers, scheduler, watch.told))
             joined = Joined.of(work.masters)
         interrupt = highs.Interrupt()
-        at_work.enter_context(interrupt.listening())
+        listening.enter_context(interrupt.listening())
         with watch.stage("solve"):
             with refusals():
                 found = search_parts(work, joined, options, interrupt, progress, memory)

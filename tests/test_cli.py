@@ -487,6 +487,30 @@ def test_interrupt_while_the_pledge_is_priced_keeps_the_plan(tmp_path: Path, mon
     assert read_plan(tmp_path / "run").objective_usd == one_site_plan().objective_usd
 
 
+def test_interrupt_while_the_run_is_saved_keeps_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer_with(monkeypatch, lambda *_, **__: one_site_plan())
+    write = Plan._write
+
+    def interrupted(plan: Plan, folder: Path) -> None:
+        signal.raise_signal(signal.SIGINT)
+        write(plan, folder)
+
+    monkeypatch.setattr(Plan, "_write", interrupted)
+    assert within("solve", ONE_SITE, "-o", tmp_path / "run")[0] == 130
+    assert read_plan(tmp_path / "run").objective_usd == one_site_plan().objective_usd
+
+
+def test_a_request_to_end_is_heard_where_ctrl_c_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shell lets what it starts in the background ignore SIGINT."""
+    before = signal.getsignal(signal.SIGTERM), signal.signal(signal.SIGINT, signal.SIG_IGN)
+    monkeypatch.setattr(cli, "app", lambda **_: signal.raise_signal(signal.SIGTERM))
+    try:
+        assert program(monkeypatch, "schema") == 130
+    finally:
+        signal.signal(signal.SIGTERM, before[0])
+        signal.signal(signal.SIGINT, before[1])
+
+
 # -- streams ----------------------------------------------------------------------------------------------
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 from pathlib import Path
@@ -135,6 +136,19 @@ def test_what_stops_a_later_round_does_not_cost_the_plan(
     assert run.exit_code == code
     assert "Not finished" in run.stderr
     assert read_plan(tmp_path / "run").objective_usd == plan.objective_usd
+
+
+def test_an_interrupted_round_ends_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = solve(unseen_peak(), gap=1e-6)
+    monkeypatch.setattr(
+        sys.modules["optimizer.solve"], "solve", lambda *_, **__: dataclasses.replace(plan, status="interrupted")
+    )
+    monkeypatch.setattr(sys.modules["optimizer.replay.refine"], "replay", None)
+    write_instance(plan.instance, tmp_path / "case")
+    folders = [str(tmp_path / "case"), "-o", str(tmp_path / "run")]
+    run = CliRunner().invoke(app, ["solve", *folders, "--until-replay-holds", "2"])
+    assert run.exit_code == 130
+    assert read_plan(tmp_path / "run").status == "interrupted"
 
 
 def test_rounds_are_limited() -> None:

@@ -138,9 +138,12 @@ class BlockSolver:
         return floor
 
     def cut(self, y: np.ndarray) -> Cut:
-        """What decisions (of the master) mean for the block; the last cut once more where they are the same for it."""
+        """What decisions (of the master) mean for the block; the last cut once more where they are the same for it.
+
+        Not where it cannot operate: a proof that did not help is followed by a cut that goes deeper.
+        """
         at = np.clip(y[self.block.decisions], self._lower, self._upper)
-        if self._last is None or not np.array_equal(at, self._last.at):
+        if self._last is None or not self._last.possible or not np.array_equal(at, self._last.at):
             self._last = self._found(at)
         return self._last
 

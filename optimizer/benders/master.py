@@ -115,8 +115,10 @@ class Master:
             return
         fixed = np.clip(whole, lower, upper)
         solver.changeColsBounds(len(index), index, fixed, fixed)
-        yield
-        solver.changeColsBounds(len(index), index, lower, upper)
+        try:
+            yield
+        finally:
+            solver.changeColsBounds(len(index), index, lower, upper)
 
     def _limit_rows(self, upper: np.ndarray) -> None:
         """Rows with a margin up to these limits."""

@@ -355,6 +355,8 @@ def _whole(search: _Search, state: State) -> str:
             return "infeasible"
         state.bound = max(state.bound, bound + search.master.offset)
         if decisions is None:
+            if state.gap() <= search.options.gap:
+                continue
             break
         search.tried(state, decisions)
         _complete(search, state, decisions[search.master.integer])

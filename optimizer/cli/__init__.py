@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from types import FrameType
 from typing import NoReturn
 
 from optimizer.cli import exchange, explain, instances, planning, replay, reports, runs, uncertainty, whatif
@@ -35,8 +36,7 @@ __all__ = [
 
 def main() -> NoReturn:
     """Run the command line."""
-    # a request to end is taken for Ctrl-C: the best plan is saved, workers are ended, temporary files removed
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    signal.signal(signal.SIGTERM, _end)
     try:
         code = app(standalone_mode=False)
     except KeyboardInterrupt:
@@ -44,6 +44,15 @@ def main() -> NoReturn:
     except Exception as error:
         code = report(_usage(error) or Failure.of(error), as_json="--json" in sys.argv)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _end(_: int, frame: FrameType | None) -> None:
+    """Take a request to end for Ctrl-C, though a script may have this process ignore that: the best plan is saved,
+    workers are ended, temporary files removed."""
+    interrupted = signal.getsignal(signal.SIGINT)
+    if not callable(interrupted):
+        raise KeyboardInterrupt
+    interrupted(signal.SIGINT, frame)
 
 
 def _usage(error: Exception) -> Failure | None:

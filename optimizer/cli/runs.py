@@ -79,6 +79,7 @@ def solve(
         progress({"stage": "read"})
         found = read_case(instance, overrides, scenario, scenarios)
         folder = _claim(output, found, overwrite)
+        from optimizer.highs import Interrupt
         from optimizer.plan import annotate
         from optimizer.replay import results
         from optimizer.solve import solve as solve_instance
@@ -99,9 +100,13 @@ def solve(
                 plan, stopped = _priced(plan, time_limit=time_limit, threads=threads, progress=progress)
         solve_seconds = time.perf_counter() - solving
         progress({"stage": "save"})
-        folder = _save(plan, folder, overwrite)
-        if history:
-            annotate(folder, "replay", *results(history[-1]))
+        interrupt = Interrupt()
+        with interrupt.listening():
+            folder = _save(plan, folder, overwrite)
+            if history:
+                annotate(folder, "replay", *results(history[-1]))
+        if interrupt.asked and stopped is None:
+            stopped = Failure.of(KeyboardInterrupt())
     from optimizer.show import render, summary
 
     if as_json:
@@ -159,6 +164,8 @@ def _until_it_holds(
 
     def remembering(*given: Any, **settings: Any) -> Plan:
         solved.append(solver(*given, **settings))
+        if solved[-1].status == "interrupted":
+            raise KeyboardInterrupt  # the wish is of the whole, not of this round
         return solved[-1]
 
     workers = os.cpu_count() or 1
