@@ -98,7 +98,8 @@ def test_every_row_is_a_template(case: str, tmp_path: Path, caplog: pytest.LogCa
         for component in model.component_objects(kind):
             plain = [index for index in component if not isinstance(component[index], template)]
             assert not plain, f"{component.name} is built row by row"
-    assert not caplog.records
+    # a cluster of another test may log too
+    assert not [record for record in caplog.records if record.name.startswith("pyomo")]
 
 
 def test_both_routes_give_the_same_plan() -> None:
