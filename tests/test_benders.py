@@ -14,6 +14,7 @@ from toy import plant, toy
 from optimizer import apply_overrides, benders, highs, read_instance, solve
 from optimizer.benders.block import BlockSolver
 from optimizer.benders.master import Master
+from optimizer.benders.rounds import POLISHED
 from optimizer.instance import Instance
 from optimizer.model.build import build
 from optimizer.model.matrix import Matrix, compile_matrix
@@ -116,32 +117,44 @@ def test_decisions_that_are_the_same_for_a_block_are_not_solved_again(monkeypatc
     assert solver.cut(decisions) is not first
 
 
-def test_the_centre_of_what_is_left_with_whole_numbers_given() -> None:
-    """With y = 2 given and a cost of at most 10, x is between 0 and 2, and not at an end."""
+def test_the_centre_of_what_a_vertex_leaves() -> None:
+    """A vertex with y = 2 and a cost of at most 10: x is between 0 and 2, not at an end, and z, which it has none of,
+    stays out."""
     matrix = Matrix(
-        a=sparse.csc_array(np.array([[1.0, -2.0]])),
+        a=sparse.csc_array(np.array([[1.0, -2.0, 1.0]])),
         row_lower=np.array([-np.inf]),
         row_upper=np.array([2.0]),
         row_names=[("a", 0)],
-        cost_rows=sparse.csr_array(np.array([[2.0, 3.0]])),
+        cost_rows=sparse.csr_array(np.array([[2.0, 3.0, 1.0]])),
         cost_offset=np.zeros(1),
         cost_keys=[("all", "", 0)],
-        lower=np.zeros(2),
-        upper=np.array([6.0, 4.0]),
-        integer=np.array([False, True]),
+        lower=np.zeros(3),
+        upper=np.array([6.0, 4.0, 6.0]),
+        integer=np.array([False, True, False]),
         names={},
         keys={},
     )
-    none = np.zeros(0, int)
-    master = Master(matrix, none, np.zeros(0), TIGHT, highs.Interrupt())
-    inner = master.centre(10.0, np.array([2.0]))
+    master = Master(matrix, np.zeros(0, int), np.zeros(0), TIGHT, highs.Interrupt())
+    vertex = np.array([1.0, 2.0, 0.0])
+    inner = master.centre(10.0, vertex)
     assert inner is not None
-    assert inner[1] == pytest.approx(2.0)
+    assert inner[1:] == pytest.approx([2.0, 0.0])
     assert 0.1 < inner[0] < 1.9
-    assert master.centre(5.0, np.array([2.0])) is None
+    assert master.centre(5.0, vertex) is None
     free = master.centre(10.0)
     assert free is not None
-    assert abs(free[1] - 2.0) > 0.1
+    assert abs(free[1] - 2.0) > 0.1 and free[2] > 0.1
+
+
+def test_a_plan_funds_what_its_whole_numbers_need_and_not_a_little_of_everything() -> None:
+    """Beside the best continuous decisions with the same whole numbers, which one LP of the whole matrix finds."""
+    matrix, options = compile_matrix(build(synthetic(8, 3, 24))), highs.Options(gap=5e-3, threads=1)
+    answer = by_blocks(matrix, options)
+    best = highs.fix_and_polish(matrix, answer, options)
+    assert answer.x is not None and best.x is not None
+    assert answer.objective <= best.objective * (1 + POLISHED * options.gap + 1e-6)
+    funded = np.concatenate([matrix.names["build"], matrix.names["build_energy"]])
+    assert np.sum(answer.x[funded] > 1e-6) <= 1.2 * np.sum(best.x[funded] > 1e-6)
 
 
 def two_networks(limit: float) -> Matrix:

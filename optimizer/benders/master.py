@@ -24,6 +24,8 @@ from optimizer.model.matrix import Matrix
 NEGLIGIBLE = 1e-9
 #: An inner point takes some 30 iterations; where there is none, the method may go on without end.
 INNER_ITERATIONS = 200
+#: Decisions up to this are none, MW.
+NOTHING = 1e-7
 
 
 class Master:
@@ -57,7 +59,8 @@ class Master:
     ) -> None:
         self.offset = float(matrix.cost_offset.sum())
         self.integer = np.flatnonzero(matrix.integer).astype(np.int32)
-        self._lower, self._upper = matrix.lower[self.integer], matrix.upper[self.integer]
+        self._lower, self._upper = matrix.lower, matrix.upper
+        self._fundable = np.setdiff1d(np.flatnonzero(~matrix.integer & (matrix.lower == 0)), costs).astype(np.int32)
         self._row_lower, self._row_upper = matrix.row_lower, matrix.row_upper
         self._margin = matrix.row_upper if margin is None else margin
         self._whole_cost, self._width = matrix.a.shape
@@ -98,7 +101,7 @@ class Master:
 
     def completed(self, whole: np.ndarray) -> tuple[float, np.ndarray | None]:
         """Bound and decisions of the LP with these whole numbers: infinite and none if the master allows none."""
-        with self._fixed(self._lp, whole):
+        with self._held(self._lp, self.integer, whole):
             self._limit_rows(self._margin)
             self._lp.run()
             optimal = self._lp.getModelStatus() == highspy.HighsModelStatus.kOptimal
@@ -107,13 +110,10 @@ class Master:
         return found if optimal else (np.inf, None)
 
     @contextmanager
-    def _fixed(self, solver: highspy.Highs, whole: np.ndarray | None) -> Iterator[None]:
-        """While these whole numbers are fixed in a solver; none are without any."""
-        index, lower, upper = self.integer, self._lower, self._upper
-        if whole is None or not len(index):
-            yield
-            return
-        fixed = np.clip(whole, lower, upper)
+    def _held(self, solver: highspy.Highs, index: np.ndarray, values: np.ndarray) -> Iterator[None]:
+        """While columns are fixed at values in a solver."""
+        lower, upper = self._lower[index], self._upper[index]
+        fixed = np.clip(values, lower, upper)
         solver.changeColsBounds(len(index), index, fixed, fixed)
         try:
             yield
@@ -125,11 +125,24 @@ class Master:
         for row in np.flatnonzero(self._margin < self._row_upper):
             self._lp.changeRowBounds(int(row), self._row_lower[row], upper[row])
 
-    def centre(self, level: float, whole: np.ndarray | None = None) -> np.ndarray | None:
-        """Decisions inside the set of those that the cuts allow to cost at most ``level``, with these whole numbers if
-        they are given; None if none were found."""
+    def centre(self, level: float, vertex: np.ndarray | None = None) -> np.ndarray | None:
+        """Decisions inside the set of those that the cuts allow to cost at most ``level``; None if none were found.
+
+        Parameters
+        ----------
+        level
+            M$.
+        vertex
+            Decisions whose whole numbers and zeros to keep, if any: an inner point funds a little of everything, a
+            vertex only what it needs.
+        """
+        held, values = np.zeros(0, np.int32), np.zeros(0)
+        if vertex is not None:
+            nothing = self._fundable[np.abs(vertex[self._fundable]) <= NOTHING]
+            held = np.concatenate([self.integer, nothing])
+            values = np.concatenate([vertex[self.integer], np.zeros(len(nothing))])
         self._inner.changeRowBounds(self._whole_cost, -np.inf, level)
-        with self._fixed(self._inner, whole):
+        with self._held(self._inner, held, values):
             self._inner.run()
             found = self._inner.getModelStatus() == highspy.HighsModelStatus.kOptimal
             return self._decisions(self._inner) if found else None

@@ -30,6 +30,8 @@ LEVEL = 0.5
 RELAXED_PART, MASTER_PART = 0.25, 0.5
 #: Rounds for continuous decisions with the same whole numbers.
 SETTLING = 20
+#: Part of the gap to which a plan's continuous decisions are settled in the end.
+POLISHED = 0.05
 #: Rows may be missed by this, relative to their size: what HiGHS itself tolerates.
 KEPT = 1e-6
 #: Times that the relaxation is rounded.
@@ -245,22 +247,44 @@ def _recall(search: _Search, anchor: Anchor, blocks: LocalBlocks, new: list[int]
 
 
 def _complete(search: _Search, state: State, whole: np.ndarray, worth: float = np.inf) -> None:
-    """Cuts at the best continuous decisions with given whole numbers, until they can be no cheaper than what is known.
+    """Settle whole numbers until it is known whether they are worth it: another look at all of them costs a MILP.
 
-    A round costs an LP, where another look at all whole numbers costs a MILP. It ends early where a plan is within the
-    gap, and, once there is a plan, where these whole numbers are known to cost more than ``worth``.
+    It ends where a plan is within the gap, where these whole numbers can give none that is much cheaper and, once there
+    is a plan, where they are known to cost more than ``worth``.
     """
-    gap, possible = search.options.gap, True
+    gap = search.options.gap
+
+    def enough(cheapest: float) -> bool:
+        near = highs.relative_gap(state.cost, cheapest) <= RELAXED_PART * gap
+        return near or state.gap() <= gap or (state.decisions is not None and cheapest > worth)
+
+    _settle(search, state, whole, enough)
+
+
+def _polish(search: _Search, state: State) -> None:
+    """The plan's whole numbers settled further: within the gap there may be a cheaper plan to the same ones."""
+    assert state.decisions is not None
+    near = POLISHED * search.options.gap
+    whole = state.decisions[search.master.integer]
+    _settle(search, state, whole, lambda cheapest: highs.relative_gap(state.cost, cheapest) <= near)
+    search.report(state, True)
+
+
+def _settle(search: _Search, state: State, whole: np.ndarray, enough: Callable[[float], bool]) -> None:
+    """Cuts at the best continuous decisions with given whole numbers, until ``enough`` is told what no decisions with
+    these can cost less than.
+
+    Where a vertex of the master misses what blocks need, inner points follow that fund nothing that it does not.
+    """
+    possible = True
     for _ in range(SETTLING):
         bound, decisions = search.master.completed(whole)
         cheapest = bound + search.master.offset
-        settled = state.gap() <= gap or highs.relative_gap(state.cost, cheapest) <= RELAXED_PART * gap
-        useless = state.decisions is not None and cheapest > worth
-        if decisions is None or settled or useless or search.over():
+        if decisions is None or enough(cheapest) or search.over():
             return
         if not possible:
-            level = cheapest + min(gap * abs(cheapest), LEVEL * (state.cost - cheapest))
-            inner = search.master.centre(level - search.master.offset, whole)
+            level = cheapest + min(search.options.gap * abs(cheapest), LEVEL * (state.cost - cheapest))
+            inner = search.master.centre(level - search.master.offset, decisions)
             decisions = decisions if inner is None else inner
         possible = search.tried(state, decisions) and possible
 
@@ -344,6 +368,7 @@ def _whole(search: _Search, state: State) -> str:
     """Cuts at whole decisions until the gap is closed; the status in our words."""
     for _ in range(ROUNDS):
         if state.gap() <= search.options.gap:
+            _polish(search, state)
             return "optimal" if state.gap() <= highs.CLOSED_GAP else "within gap"
         if search.over():
             break
