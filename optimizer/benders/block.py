@@ -132,10 +132,8 @@ class BlockSolver:
         self._solver.changeColsBounds(len(self._links), self._links, self._lower, self._upper)
         self._solver.run()
         optimal = self._solver.getModelStatus() == highspy.HighsModelStatus.kOptimal
-        floor = float(self._solver.getInfo().objective_function_value) if optimal else -np.inf
-        if not (optimal and self._begun):
-            self._solver.clearSolver()  # free decisions end far from any that are given: presolve is faster
-        return floor
+        self._begun = self._begun and optimal
+        return float(self._solver.getInfo().objective_function_value) if optimal else -np.inf
 
     def cut(self, y: np.ndarray) -> Cut:
         """What decisions (of the master) mean for the block; the last cut once more where they are the same for it.
@@ -154,9 +152,12 @@ class BlockSolver:
 
     def _cost(self, at: np.ndarray) -> Cut | None:
         """Least cost and its slope; None if the block cannot operate."""
+        if not self._begun:
+            self._solver.clearSolver()  # free or impossible decisions end far from those given: presolve is faster
         self._solver.changeColsBounds(len(at), self._links, at, at)
         if _run(self._solver, self._most) != highspy.HighsModelStatus.kOptimal:
             return None
+        self._begun = True
         solution = self._solver.getSolution()
         slope = np.asarray(solution.col_dual)[self.own :]
         value = float(self._solver.getInfo().objective_function_value)
@@ -203,6 +204,8 @@ class BlockSolver:
         """The distance from decisions that allow operation; the cost there if it is none."""
         if self._distance is None:
             self._distance = _handed(_distance(self.block.program, self.own))
+            if self.basis.valid:
+                self._distance.setBasis(_basis_of_distance(self.basis, self.own))
         height = self.block.program.a.shape[0]
         rows = np.arange(height, height + len(at), dtype=np.int32)
         self._distance.changeRowsBounds(len(at), rows, at, at)  # type: ignore[attr-defined]
@@ -254,6 +257,19 @@ def _run(solver: highspy.Highs, most: int) -> highspy.HighsModelStatus:
             return status
         solver.clearSolver()
     return status
+
+
+def _basis_of_distance(basis: highspy.HighsBasis, own: int) -> highspy.HighsBasis:
+    """A basis of the block's LP as one of its distance: decisions are where the last rows put them, at no distance.
+
+    Nothing else costs anything there, so it is dual feasible, and the dual simplex mends what the block misses.
+    """
+    found, nothing = highspy.HighsBasis(), highspy.HighsBasisStatus.kLower
+    links = len(basis.col_status) - own
+    found.col_status = [*basis.col_status[:own], *[highspy.HighsBasisStatus.kBasic] * links, *[nothing] * 2 * links]
+    found.row_status = [*basis.row_status, *[nothing] * links]
+    found.valid = True
+    return found
 
 
 def _distance(program: Program, own: int) -> Program:

@@ -189,9 +189,12 @@ class Crew:
         if sorted(self._shared) != workers:
             kept = {worker: self._shared.get(worker, []) for worker in workers}
             placed = {number for numbers in kept.values() for number in numbers}
+            last = None
             for number in sorted(set(range(len(self._jobs))) - placed, key=lambda n: -self._sizes[n]):
-                least = min(workers, key=lambda worker: sum(self._sizes[n] for n in kept[worker]))
-                kept[least].append(number)
+                # there and back among those with as much, or one has all late years, whose work is more
+                load = {worker: sum(self._sizes[n] for n in kept[worker]) for worker in workers}
+                last = min(workers, key=lambda worker: (load[worker], worker != last))
+                kept[last].append(number)
             self._shared = kept
         return {worker: numbers for worker, numbers in self._shared.items() if numbers}
 

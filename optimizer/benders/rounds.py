@@ -271,22 +271,20 @@ def _polish(search: _Search, state: State) -> None:
 
 
 def _settle(search: _Search, state: State, whole: np.ndarray, enough: Callable[[float], bool]) -> None:
-    """Cuts at the best continuous decisions with given whole numbers, until ``enough`` is told what no decisions with
-    these can cost less than.
+    """Cuts at good continuous decisions with given whole numbers, until ``enough`` is told what no decisions with these
+    can cost less than.
 
-    Where a vertex of the master misses what blocks need, inner points follow that fund nothing that it does not.
+    A vertex of the master is a little beyond what blocks can operate, so inner points are tried that fund nothing that
+    it does not, and the vertex itself where there is no inner point.
     """
-    possible = True
     for _ in range(SETTLING):
-        bound, decisions = search.master.completed(whole)
+        bound, vertex = search.master.completed(whole)
         cheapest = bound + search.master.offset
-        if decisions is None or enough(cheapest) or search.over():
+        if vertex is None or enough(cheapest) or search.over():
             return
-        if not possible:
-            level = cheapest + min(search.options.gap * abs(cheapest), LEVEL * (state.cost - cheapest))
-            inner = search.master.centre(level - search.master.offset, decisions)
-            decisions = decisions if inner is None else inner
-        possible = search.tried(state, decisions) and possible
+        level = cheapest + min(search.options.gap * abs(cheapest), LEVEL * (state.cost - cheapest))
+        inner = search.master.centre(level - search.master.offset, vertex)
+        search.tried(state, vertex if inner is None else inner)
 
 
 def _relaxation(search: _Search, known: float, inner: np.ndarray | None) -> float:
