@@ -24,6 +24,7 @@ import numpy as np
 from scipy import sparse
 
 from optimizer import highs
+from optimizer.benders.simple_rows import Bounds, SimpleRows
 from optimizer.benders.split import Block
 from optimizer.highs import Program
 
@@ -110,9 +111,11 @@ class BlockSolver:
     def __init__(self, number: int, block: Block) -> None:
         self.number, self.block = number, block
         self.own = len(block.own)
+        self._rows = SimpleRows(block.program, self.own)
         self._most = max(1000, int(WARM_ITERATIONS * block.program.a.shape[0]))
-        self._links = np.arange(self.own, block.program.a.shape[1], dtype=np.int32)
-        self._solver = _handed(block.program)
+        self._columns = np.arange(block.program.a.shape[1], dtype=np.int32)
+        self._lower, self._upper = block.program.lower[self.own :], block.program.upper[self.own :]
+        self._solver = _handed(self._rows.rest)
         self._distance: highspy.Highs | None = None
         self._misses = 0
         self._last: Cut | None = None
@@ -129,11 +132,13 @@ class BlockSolver:
 
     def floor(self) -> float:
         """No decisions within their bounds make the block cost less, M$; -inf if that has no limit."""
-        self._solver.changeColsBounds(len(self._links), self._links, self._lower, self._upper)
-        self._solver.run()
-        optimal = self._solver.getModelStatus() == highspy.HighsModelStatus.kOptimal
-        self._begun = self._begun and optimal
-        return float(self._solver.getInfo().objective_function_value) if optimal else -np.inf
+        solver = _handed(self.block.program)
+        if self._begun:
+            some = np.clip(np.zeros(len(self._lower)), self._lower, self._upper)
+            solver.setBasis(self._rows.basis_with_rows(self.basis, self._rows.at(some)))
+        solver.run()
+        optimal = solver.getModelStatus() == highspy.HighsModelStatus.kOptimal
+        return float(solver.getInfo().objective_function_value) if optimal else -np.inf
 
     def cut(self, y: np.ndarray) -> Cut:
         """What decisions (of the master) mean for the block; the last cut once more where they are the same for it.
@@ -146,66 +151,73 @@ class BlockSolver:
         return self._last
 
     def _found(self, at: np.ndarray) -> Cut:
-        found = self._cost(at)
+        bounds = self._rows.at(at)
+        found = self._cost(at, bounds)
         self._misses = 0 if found is not None else self._misses + 1
-        return found or (self._proof(at) if self._misses <= PROOFS else None) or self._impossible(at)
+        return found or (self._proof(at, bounds) if self._misses <= PROOFS else None) or self._impossible(at, bounds)
 
-    def _cost(self, at: np.ndarray) -> Cut | None:
+    def _cost(self, at: np.ndarray, bounds: Bounds) -> Cut | None:
         """Least cost and its slope; None if the block cannot operate."""
+        if bounds.crossing is not None:
+            return None
         if not self._begun:
-            self._solver.clearSolver()  # free or impossible decisions end far from those given: presolve is faster
-        self._solver.changeColsBounds(len(at), self._links, at, at)
-        if _run(self._solver, self._most) != highspy.HighsModelStatus.kOptimal:
+            self._solver.clearSolver()  # impossible decisions end far from those given next: presolve is faster
+        lower, upper = np.append(bounds.lower, at), np.append(np.maximum(bounds.lower, bounds.upper), at)
+        self._solver.changeColsBounds(len(lower), self._columns, lower, upper)
+        if _run(self._solver, self._most if self._begun else UNLIMITED) != highspy.HighsModelStatus.kOptimal:
             return None
         self._begun = True
         solution = self._solver.getSolution()
-        slope = np.asarray(solution.col_dual)[self.own :]
+        duals = np.asarray(solution.col_dual)
+        of_own = duals[: self.own]
+        slope = duals[self.own :] + bounds.slope(np.maximum(of_own, 0.0), np.minimum(of_own, 0.0))
         value = float(self._solver.getInfo().objective_function_value)
         x = np.asarray(solution.col_value)[: self.own]
         return Cut(self.number, self.block.decisions, self.block.cost, at, value, slope, True, x)
 
-    @property
-    def _lower(self) -> np.ndarray:
-        return self.block.program.lower[self.own :]
-
-    @property
-    def _upper(self) -> np.ndarray:
-        return self.block.program.upper[self.own :]
-
-    def _proof(self, at: np.ndarray) -> Cut | None:
-        """The cut that the solver's own proof gives; None if it proves too little.
+    def _proof(self, at: np.ndarray, bounds: Bounds) -> Cut | None:
+        """The cut that bounds which cross give, or the solver's own proof; None if it proves too little.
 
         Raises
         ------
         BlockError
             If it proves that no decisions allow operation.
         """
+        column = bounds.crossing
+        if column is not None:
+            one = np.zeros(self.own)
+            one[column] = 1.0
+            return self._refusal(at, float(bounds.lower[column] - bounds.upper[column]), bounds.slope(one, -one))
         _, known, ray = self._solver.getDualRay()  # type: ignore[attr-defined]
         if not known:
             return None
-        program = self.block.program
+        rest = self._rows.rest
         weights = np.asarray(ray) / np.abs(ray).max()
         for signed in (weights, -weights):
-            least = _weighted(signed, program.row_lower, program.row_upper)
-            columns = program.a.T @ signed
-            most = _weighted(columns[: self.own], program.upper[: self.own], program.lower[: self.own])
-            slope = -columns[self.own :]
-            value = least - most + float(slope @ at)
-            size = np.abs(slope).max(initial=0.0)
-            if np.isfinite(value) and value > NO_DISTANCE * max(1.0, size):
-                if size <= NO_WEIGHT:
-                    raise BlockError(self.number, proven=True)
-                return Cut(
-                    self.number, self.block.decisions, self.block.cost, at, value / size, slope / size, False, None
-                )
+            columns = rest.a.T @ signed
+            own = np.where(np.abs(columns[: self.own]) > NO_WEIGHT, columns[: self.own], 0.0)
+            least = _weighted(signed, rest.row_lower, rest.row_upper)
+            most = _weighted(own, bounds.upper, bounds.lower)
+            value = least - most - float(columns[self.own :] @ at)
+            slope = -columns[self.own :] - bounds.slope(np.minimum(own, 0.0), np.maximum(own, 0.0))
+            if np.isfinite(value) and value > NO_DISTANCE * max(1.0, np.abs(slope).max(initial=0.0)):
+                return self._refusal(at, value, slope)
         return None
 
-    def _impossible(self, at: np.ndarray) -> Cut:
+    def _refusal(self, at: np.ndarray, value: float, slope: np.ndarray) -> Cut:
+        """The cut that a proof gives: value + slope @ (y - at) is at most 0 where the block can operate."""
+        size = np.abs(slope).max(initial=0.0)
+        if size <= NO_WEIGHT:
+            raise BlockError(self.number, proven=True)
+        return Cut(self.number, self.block.decisions, self.block.cost, at, value / size, slope / size, False, None)
+
+    def _impossible(self, at: np.ndarray, bounds: Bounds) -> Cut:
         """The distance from decisions that allow operation; the cost there if it is none."""
         if self._distance is None:
             self._distance = _handed(_distance(self.block.program, self.own))
             if self.basis.valid:
-                self._distance.setBasis(_basis_of_distance(self.basis, self.own))
+                basis = self._rows.basis_with_rows(self.basis, bounds)
+                self._distance.setBasis(_basis_of_distance(basis, self.own))
         height = self.block.program.a.shape[0]
         rows = np.arange(height, height + len(at), dtype=np.int32)
         self._distance.changeRowsBounds(len(at), rows, at, at)  # type: ignore[attr-defined]
@@ -215,9 +227,11 @@ class BlockSolver:
         solution = self._distance.getSolution()
         value = float(self._distance.getInfo().objective_function_value)
         if value <= NO_DISTANCE:
-            near = self._cost(np.clip(np.asarray(solution.col_value)[self._links], self._lower, self._upper))
-            if near is not None:
-                return near
+            links = np.asarray(solution.col_value)[self.own : self.own + len(at)]
+            near = np.clip(links, self._lower, self._upper)
+            found = self._cost(near, self._rows.at(near))
+            if found is not None:
+                return found
         slope = np.asarray(solution.row_dual)[height:]
         return Cut(self.number, self.block.decisions, self.block.cost, at, value, slope, False, None)
 
@@ -248,7 +262,7 @@ def _handed(program: Program) -> highspy.Highs:
 
 
 def _run(solver: highspy.Highs, most: int) -> highspy.HighsModelStatus:
-    """Solve from the last basis; from scratch if that takes long or leads nowhere."""
+    """Solve from the last basis; from scratch if that takes more iterations than ``most`` or leads nowhere."""
     for iterations in (most, UNLIMITED):
         solver.setOptionValue("simplex_iteration_limit", iterations)
         solver.run()
