@@ -6,6 +6,7 @@ instance once.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import functools
 import multiprocessing
@@ -13,6 +14,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from pathlib import Path
@@ -155,10 +157,21 @@ def _client_of(scheduler: Scheduler) -> Any:
     }
     given = {name: file for name, file in files.items() if file is not None}
     try:
-        security = Security(**given, require_encryption=True) if given else None
+        security = Security(**given, require_encryption=True) if given else Security()
+        with ThreadPoolExecutor(1) as apart:  # a notebook has a loop of its own
+            apart.submit(asyncio.run, _greeted(scheduler.address, security)).result()
         return Client(scheduler.address, security=security, timeout=ANSWER)
     except (OSError, TimeoutError, TypeError, ValueError, RuntimeError, MemoryError) as error:
         raise ClusterError(_unreached(scheduler, error)) from None
+
+
+async def _greeted(address: str, security: Any) -> None:
+    """See that a scheduler is there: where something else listens, a client tries for minutes, whatever its timeout."""
+    from distributed.comm.core import connect
+
+    greeting = connect(address, timeout=ANSWER, **security.get_connection_args("client"))
+    comm = await asyncio.wait_for(greeting, ANSWER)
+    await comm.close()
 
 
 def _in_a_line(error: BaseException) -> str:

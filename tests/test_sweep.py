@@ -307,6 +307,14 @@ def test_where_nobody_answers_it_is_told_soon(tmp_path: Path, monkeypatch: pytes
     assert "answered at 'tcp://127.0.0.1:9' within 1 s" in said and "leave --scheduler out" in said
 
 
+def test_where_something_listens_and_says_nothing_it_is_told_soon(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("optimizer.cluster.ANSWER", 1)
+    with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(ClusterError, match="within 1 s"):
+        sweep(ONE_SITE, grid([PRICES]), tmp_path, scheduler=f"tcp://127.0.0.1:{silent.getsockname()[1]}")
+
+
 def test_where_something_else_answers_it_is_told(tmp_path: Path) -> None:
     """Bytes of a web server, read as the length of a message, ask for more memory than there is."""
     server = socket.create_server(("127.0.0.1", 0))

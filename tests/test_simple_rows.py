@@ -1,0 +1,162 @@
+"""Rows that are bounds once decisions are known: by hand, and against the LP that has them as rows."""
+
+from __future__ import annotations
+
+import highspy
+import numpy as np
+import pytest
+from scipy import sparse
+
+from optimizer import benders, highs
+from optimizer.benders.block import BlockError, BlockSolver
+from optimizer.benders.simple_rows import SimpleRows
+from optimizer.benders.split import Block
+from optimizer.highs import Program
+from optimizer.model.build import build
+from optimizer.model.matrix import compile_matrix
+from optimizer.synthetic import synthetic
+
+ONE = highs.Options(parallel=False)
+FREE = np.inf
+
+
+def program(cost: tuple[float, float] = (2.0, 3.0)) -> Program:
+    """Own columns x0 in [0, 5] and x1 >= 0, decisions y0 in [0, 8] and y1 in [0, 4].
+
+    x0 <= y0 / 2 ;  -2 x0 >= -10 - y0 ;  x1 >= y1 - 1 ;  x0 + x1 >= 3 ;  y0 + y1 <= 11
+    """
+    a = np.array(
+        [
+            [1.0, 0.0, -0.5, 0.0],
+            [-2.0, 0.0, 1.0, 0.0],
+            [0.0, 1.0, 0.0, -1.0],
+            [1.0, 1.0, 0.0, 0.0],
+            [0.0, 0.0, 1.0, 1.0],
+        ]
+    )
+    return Program(
+        sparse.csc_array(a),
+        np.array([-FREE, -10.0, -1.0, 3.0, -FREE]),
+        np.array([0.0, FREE, FREE, FREE, 11.0]),
+        np.array([*cost, 0.0, 0.0]),
+        np.zeros(4),
+        np.array([5.0, FREE, 8.0, 4.0]),
+    )
+
+
+def block(given: Program) -> Block:
+    return Block(given, np.arange(2), np.arange(2), 2)
+
+
+def test_bounds_by_hand() -> None:
+    rows = SimpleRows(program(), 2)
+    assert rows.rest.a.shape == (2, 4)
+    bounds = rows.at(np.array([4.0, 3.0]))
+    assert bounds.upper == pytest.approx([2.0, FREE])
+    assert bounds.lower == pytest.approx([0.0, 2.0])
+    assert bounds.slope(np.array([0.0, 7.0]), np.array([10.0, 0.0])) == pytest.approx([5.0, 7.0])
+    assert bounds.crossing is None
+
+
+def test_of_several_bounds_the_tightest_counts_and_an_own_one_does_not_move() -> None:
+    wide = SimpleRows(program(), 2).at(np.array([12.0, 0.5]))
+    assert wide.upper[0] == pytest.approx(5.0)
+    assert wide.lower[1] == pytest.approx(0.0)
+    assert wide.slope(np.ones(2), np.ones(2)) == pytest.approx([0.0, 0.0])
+
+
+def test_cost_and_slope_by_hand() -> None:
+    """At y = (4, 2): x0 = 2, x1 = 1 cost 7; a unit of y0 puts half a unit of x0 in the place of x1, saving 0.5."""
+    cut = BlockSolver(0, block(program())).cut(np.array([4.0, 1.0]))
+    assert cut.possible and cut.value == pytest.approx(7.0)
+    assert cut.x == pytest.approx([2.0, 1.0])
+    assert cut.slope == pytest.approx([-0.5, 0.0])
+    above = BlockSolver(0, block(program())).cut(np.array([4.0, 3.0]))
+    assert above.value == pytest.approx(2 * 1.0 + 3 * 2.0)
+    assert above.slope == pytest.approx([0.0, 3.0 - 2.0])
+
+
+def test_bounds_that_cross_forbid_decisions() -> None:
+    """x1 is at most 1 besides: y1 - 1 <= 1."""
+    given = program()
+    given.upper[1] = 1.0
+    cut = BlockSolver(0, block(given)).cut(np.array([8.0, 4.0]))
+    assert not cut.possible
+    assert cut.value == pytest.approx(2.0)
+    assert cut.slope == pytest.approx([0.0, 1.0])
+
+
+def test_bounds_that_cross_whatever_is_decided_are_told() -> None:
+    given = program()
+    given.lower[0], given.row_upper[0] = 6.0, FREE
+    with pytest.raises(BlockError, match="whatever is decided"):
+        BlockSolver(0, block(given)).cut(np.array([8.0, 0.0]))
+
+
+@pytest.fixture(scope="module")
+def blocks() -> tuple[Block, ...]:
+    matrix = compile_matrix(build(synthetic(5, 2, 6, periods=1)))
+    return benders.split(matrix, small=0).blocks
+
+
+def whole(given: Block, at: np.ndarray) -> highspy.Highs:
+    """The LP of a block with all its rows at decisions."""
+    solver = highs.hand_off_program(given.program, ONE)
+    own, width = len(given.own), given.program.a.shape[1]
+    solver.changeColsBounds(len(at), np.arange(own, width, dtype=np.int32), at, at)
+    return solver
+
+
+def decisions(given: Block, rng: np.random.Generator) -> np.ndarray:
+    own = len(given.own)
+    lower, upper = given.program.lower[own:], np.minimum(given.program.upper[own:], 2000.0)
+    return np.asarray(np.maximum(lower, 0.0) + rng.random(len(lower)) * np.maximum(upper - np.maximum(lower, 0.0), 0.0))
+
+
+def test_cuts_are_those_of_the_lp_with_all_rows(blocks: tuple[Block, ...]) -> None:
+    """Values agree, possible or not; no cut is above the cost elsewhere, and none forbids what is possible."""
+    rng = np.random.default_rng(1)
+    kinds = set()
+    for given in blocks:
+        solver = BlockSolver(0, given)
+        at = [decisions(given, rng) for _ in range(6)]
+        lps = [whole(given, y) for y in at]
+        for lp in lps:
+            lp.run()
+        costs = [
+            lp.getInfo().objective_function_value if lp.getModelStatus() == highspy.HighsModelStatus.kOptimal else None
+            for lp in lps
+        ]
+        y = np.zeros(1 + max(given.decisions.max(initial=0), given.cost))
+        for here, cost in zip(at, costs, strict=True):
+            y[given.decisions] = here
+            cut = solver.cut(y)
+            kinds.add(cut.possible)
+            assert cut.possible == (cost is not None)
+            if cost is not None:
+                assert cut.value == pytest.approx(cost, rel=1e-7, abs=1e-6)
+            for there, other in zip(at, costs, strict=True):
+                if other is not None:
+                    most = other if cut.possible else 0.0
+                    assert cut.value + cut.slope @ (there - cut.at) <= most + 1e-5 * max(1.0, abs(most))
+    assert kinds == {True, False}
+
+
+def test_a_basis_with_all_rows_needs_no_further_step(blocks: tuple[Block, ...]) -> None:
+    rng, seen = np.random.default_rng(2), 0
+    for given in blocks:
+        own = len(given.own)
+        rows, at = SimpleRows(given.program, own), decisions(given, rng)
+        bounds, rest = rows.at(at), highs.hand_off_program(SimpleRows(given.program, own).rest, ONE)
+        columns = np.arange(given.program.a.shape[1], dtype=np.int32)
+        rest.changeColsBounds(len(columns), columns, np.append(bounds.lower, at), np.append(bounds.upper, at))
+        rest.run()
+        if rest.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+            continue
+        seen += 1
+        lp = whole(given, at)
+        assert lp.setBasis(rows.basis_with_rows(rest.getBasis(), bounds)) == highspy.HighsStatus.kOk
+        lp.run()
+        assert lp.getInfo().simplex_iteration_count == 0
+        assert lp.getInfo().objective_function_value == pytest.approx(rest.getInfo().objective_function_value)
+    assert seen
