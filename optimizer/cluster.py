@@ -147,6 +147,7 @@ def _await_a_worker(client: Any, address: str) -> None:
 
 
 def _client_of(scheduler: Scheduler) -> Any:
+    import dask
     from distributed import Client
     from distributed.security import Security
 
@@ -157,12 +158,21 @@ def _client_of(scheduler: Scheduler) -> Any:
     }
     given = {name: file for name, file in files.items() if file is not None}
     try:
-        security = Security(**given, require_encryption=True) if given else Security()
-        with ThreadPoolExecutor(1) as apart:  # a notebook has a loop of its own
-            apart.submit(asyncio.run, _greeted(scheduler.address, security)).result()
+        security = Security(**given, require_encryption=True) if given else None
+        if security is not None or dask.config.get("distributed.client.security-loader", None) is None:
+            _greet(scheduler.address, security or Security())
         return Client(scheduler.address, security=security, timeout=ANSWER)
     except (OSError, TimeoutError, TypeError, ValueError, RuntimeError, MemoryError) as error:
         raise ClusterError(_unreached(scheduler, error)) from None
+
+
+def _greet(address: str, security: Any) -> None:
+    """Greet a scheduler, in a thread: a notebook has a loop of its own."""
+    apart = ThreadPoolExecutor(1)
+    try:
+        apart.submit(asyncio.run, _greeted(address, security)).result()
+    finally:
+        apart.shutdown(wait=False)
 
 
 async def _greeted(address: str, security: Any) -> None:

@@ -12,7 +12,8 @@ from small_instance import small_instance_folder
 from toy import plant, toy
 
 from optimizer import apply_overrides, benders, highs, read_instance, solve
-from optimizer.benders.block import BlockSolver
+from optimizer.benders import rounds
+from optimizer.benders.block import BlockError, BlockSolver
 from optimizer.benders.master import Master
 from optimizer.benders.rounds import POLISHED
 from optimizer.instance import Instance
@@ -155,6 +156,21 @@ def test_a_plan_funds_what_its_whole_numbers_need_and_not_a_little_of_everything
     assert answer.objective <= best.objective * (1 + POLISHED * options.gap + 1e-6)
     funded = np.concatenate([matrix.names["build"], matrix.names["build_energy"]])
     assert np.sum(answer.x[funded] > 1e-6) <= 1.2 * np.sum(best.x[funded] > 1e-6)
+
+
+def test_what_a_block_has_no_answer_to_in_the_end_costs_no_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    polish = rounds._polish
+
+    def no_answer(*_: object) -> bool:
+        raise BlockError(0, proven=False)
+
+    def without_answers(search: rounds._Search, state: rounds.State) -> None:
+        monkeypatch.setattr(rounds._Search, "tried", no_answer)
+        polish(search, state)
+
+    monkeypatch.setattr(rounds, "_polish", without_answers)
+    answer = by_blocks(matrix_of("two regions"), highs.Options(gap=5e-2, threads=1))
+    assert answer.x is not None and answer.status == "within gap"
 
 
 def two_networks(limit: float) -> Matrix:

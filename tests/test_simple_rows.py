@@ -86,6 +86,22 @@ def test_bounds_that_cross_forbid_decisions() -> None:
     assert cut.slope == pytest.approx([0.0, 1.0])
 
 
+def test_bounds_that_cross_by_a_hair_are_no_reason_to_refuse_what_was_possible() -> None:
+    """x is at least 100 y0 and at most 100 y1."""
+    given = Program(
+        sparse.csc_array(np.array([[1.0, -100.0, 0.0], [1.0, 0.0, -100.0]])),
+        np.array([0.0, -FREE]),
+        np.array([FREE, 0.0]),
+        np.array([1.0, 0.0, 0.0]),
+        np.zeros(3),
+        np.array([FREE, 20.0, 20.0]),
+    )
+    solver = BlockSolver(0, Block(given, np.arange(1), np.arange(2), 2))
+    hair, inside = np.array([10.0 + 5e-8, 10.0]), np.array([5.0, 10.0])
+    assert [solver.cut(y).possible for y in (hair, hair, inside, hair)] == [True] * 4
+    assert not solver.cut(np.array([11.0, 10.0])).possible
+
+
 def test_bounds_that_cross_whatever_is_decided_are_told() -> None:
     given = program()
     given.lower[0], given.row_upper[0] = 6.0, FREE

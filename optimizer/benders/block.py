@@ -152,14 +152,12 @@ class BlockSolver:
 
     def _found(self, at: np.ndarray) -> Cut:
         bounds = self._rows.at(at)
-        found = self._cost(at, bounds)
+        found = None if bounds.crossing is not None else self._cost(at, bounds)
         self._misses = 0 if found is not None else self._misses + 1
         return found or (self._proof(at, bounds) if self._misses <= PROOFS else None) or self._impossible(at, bounds)
 
     def _cost(self, at: np.ndarray, bounds: Bounds) -> Cut | None:
         """Least cost and its slope; None if the block cannot operate."""
-        if bounds.crossing is not None:
-            return None
         if not self._begun:
             self._solver.clearSolver()  # impossible decisions end far from those given next: presolve is faster
         lower, upper = np.append(bounds.lower, at), np.append(np.maximum(bounds.lower, bounds.upper), at)
@@ -200,13 +198,17 @@ class BlockSolver:
             most = _weighted(own, bounds.upper, bounds.lower)
             value = least - most - float(columns[self.own :] @ at)
             slope = -columns[self.own :] - bounds.slope(np.minimum(own, 0.0), np.maximum(own, 0.0))
-            if np.isfinite(value) and value > NO_DISTANCE * max(1.0, np.abs(slope).max(initial=0.0)):
-                return self._refusal(at, value, slope)
+            refusal = self._refusal(at, value, slope)
+            if refusal is not None:
+                return refusal
         return None
 
-    def _refusal(self, at: np.ndarray, value: float, slope: np.ndarray) -> Cut:
-        """The cut that a proof gives: value + slope @ (y - at) is at most 0 where the block can operate."""
+    def _refusal(self, at: np.ndarray, value: float, slope: np.ndarray) -> Cut | None:
+        """The cut that a proof gives: value + slope @ (y - at) is at most 0 where the block can operate; None if it
+        proves no more than the solver's own tolerance."""
         size = np.abs(slope).max(initial=0.0)
+        if not np.isfinite(value) or value <= NO_DISTANCE * max(1.0, size):
+            return None
         if size <= NO_WEIGHT:
             raise BlockError(self.number, proven=True)
         return Cut(self.number, self.block.decisions, self.block.cost, at, value / size, slope / size, False, None)

@@ -6,6 +6,7 @@ at which every block could operate, with the operation that its LP found.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
 from collections.abc import Callable, Sequence
@@ -16,7 +17,7 @@ import numpy as np
 from scipy import sparse
 
 from optimizer import highs
-from optimizer.benders.block import Cut
+from optimizer.benders.block import BlockError, Cut
 from optimizer.benders.blocks import Blocks, Evaluate, LocalBlocks
 from optimizer.benders.master import Master
 from optimizer.benders.memory import POINTS, Anchor, Memory, Record
@@ -266,7 +267,8 @@ def _polish(search: _Search, state: State) -> None:
     assert state.decisions is not None
     near = POLISHED * search.options.gap
     whole = state.decisions[search.master.integer]
-    _settle(search, state, whole, lambda cheapest: highs.relative_gap(state.cost, cheapest) <= near)
+    with contextlib.suppress(BlockError):  # the plan is there, whatever a block has no answer to now
+        _settle(search, state, whole, lambda cheapest: highs.relative_gap(state.cost, cheapest) <= near)
     search.report(state, True)
 
 

@@ -103,7 +103,8 @@ class SimpleRows:
     """
 
     def __init__(self, program: Program, own: int) -> None:
-        a = sparse.csr_array(program.a)
+        a = sparse.csr_array(program.a, copy=True)
+        a.eliminate_zeros()
         mine, links = sparse.csr_array(a[:, :own]), sparse.csr_array(a[:, own:])
         simple = (np.diff(mine.indptr) == 1) & (np.diff(links.indptr) > 0)
         self._kept, rows = np.flatnonzero(~simple), np.flatnonzero(simple)
