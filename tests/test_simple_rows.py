@@ -163,7 +163,7 @@ def test_a_basis_with_all_rows_needs_no_further_step(blocks: tuple[Block, ...]) 
     for given in blocks:
         own = len(given.own)
         rows, at = SimpleRows(given.program, own), decisions(given, rng)
-        bounds, rest = rows.at(at), highs.hand_off_program(SimpleRows(given.program, own).rest, ONE)
+        bounds, rest = rows.at(at), highs.hand_off_program(rows.rest, ONE)
         columns = np.arange(given.program.a.shape[1], dtype=np.int32)
         rest.changeColsBounds(len(columns), columns, np.append(bounds.lower, at), np.append(bounds.upper, at))
         rest.run()

@@ -24,7 +24,7 @@ import numpy as np
 from scipy import sparse
 
 from optimizer import highs
-from optimizer.benders.simple_rows import Bounds, SimpleRows
+from optimizer.benders.simple_rows import Bounds, SimpleRows, basis_of
 from optimizer.benders.split import Block
 from optimizer.highs import Program
 
@@ -280,12 +280,10 @@ def _basis_of_distance(basis: highspy.HighsBasis, own: int) -> highspy.HighsBasi
 
     Nothing else costs anything there, so it is dual feasible, and the dual simplex mends what the block misses.
     """
-    found, nothing = highspy.HighsBasis(), highspy.HighsBasisStatus.kLower
+    basic, nothing = highspy.HighsBasisStatus.kBasic, highspy.HighsBasisStatus.kLower
     links = len(basis.col_status) - own
-    found.col_status = [*basis.col_status[:own], *[highspy.HighsBasisStatus.kBasic] * links, *[nothing] * 2 * links]
-    found.row_status = [*basis.row_status, *[nothing] * links]
-    found.valid = True
-    return found
+    columns = [*basis.col_status[:own], *[basic] * links, *[nothing] * 2 * links]
+    return basis_of(columns, [*basis.row_status, *[nothing] * links])
 
 
 def _distance(program: Program, own: int) -> Program:

@@ -13,6 +13,7 @@ a bound is never looser than what one row says, and a cut from it never above th
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import highspy
 import numpy as np
@@ -33,7 +34,11 @@ class Side:
     sign
         1 for upper bounds, of which the least counts; -1 for lower ones.
     own
-        Bounds that the columns have anyway.
+        Bounds that the block's own columns have anyway.
+    columns, constants, slopes
+        Of every bound that a row sets: its column, and the bound at decisions of zero and its slope by each.
+    row, at_upper
+        The row, by its position in the whole LP, and whether it is at its upper limit where the column is at the bound.
     """
 
     sign: int
@@ -79,11 +84,11 @@ class Bounds:
         lower, upper = (side.slope(*of) for side, *of in zip(self.sides, self.setters, weights, strict=True))
         return np.asarray(lower + upper)
 
-    @property
+    @cached_property
     def crossing(self) -> int | None:
         """The column whose bounds cross most; None if none do."""
-        worst = int(np.argmax(self.lower - self.upper)) if len(self.lower) else 0
-        return worst if len(self.lower) and self.lower[worst] - self.upper[worst] > CROSSED else None
+        by = self.lower - self.upper
+        return int(np.argmax(by)) if by.max(initial=0.0) > CROSSED else None
 
 
 class SimpleRows:
@@ -141,9 +146,14 @@ class SimpleRows:
                     entry = setters[column]
                     columns[column] = status.kBasic
                     rows[side.row[entry]] = status.kUpper if side.at_upper[entry] else status.kLower
-        whole = highspy.HighsBasis()
-        whole.col_status, whole.row_status, whole.valid = columns, rows, True
-        return whole
+        return basis_of(columns, rows)
+
+
+def basis_of(columns: list[highspy.HighsBasisStatus], rows: list[highspy.HighsBasisStatus]) -> highspy.HighsBasis:
+    """A basis in which columns and rows have these places."""
+    basis = highspy.HighsBasis()
+    basis.col_status, basis.row_status, basis.valid = columns, rows, True
+    return basis
 
 
 def _side(
