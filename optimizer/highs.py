@@ -6,6 +6,7 @@ Statuses are kept apart: ``optimal`` (gap closed), ``within gap``, ``feasible at
 
 from __future__ import annotations
 
+import dataclasses
 import signal
 import threading
 import time
@@ -35,6 +36,15 @@ class Options:
     threads: int | None = None
     seed: int = 0
     parallel: bool = True
+
+    def after(self, seconds: float) -> Options:
+        """What is left of the time limit once so many seconds are spent.
+
+        >>> Options(time_limit=60).after(15).time_limit
+        45
+        """
+        left = None if self.time_limit is None else max(self.time_limit - seconds, 0)
+        return dataclasses.replace(self, time_limit=left)
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,11 @@ import numpy as np
 
 from optimizer import benders, highs
 from optimizer.accounts import Accounts
-from optimizer.benders.by_parts import Joined, search_parts, size_of, solution_of, work_on
+from optimizer.benders.by_parts import Joined, guide_of, search_parts, size_of, solution_of, work_on
+from optimizer.benders.coarser import coarser
 from optimizer.benders.parts import Part, columns_of, divide
 from optimizer.check import CheckError, check
-from optimizer.cluster import ClusterError, Scheduler
+from optimizer.cluster import ClusterError, Scheduler, standing
 from optimizer.instance import Instance
 from optimizer.model.build import build
 from optimizer.model.data import MILLION, Data
@@ -37,6 +38,8 @@ Method = Literal["auto", "benders", "monolithic"]
 COLUMNS, BLOCKS, GAP = 5_000, 8, 1e-3
 #: On a cluster every worker has several parts, so that none waits long for another, of at most so many columns.
 PARTS_PER_WORKER, LARGEST_PART = 8, 50_000
+#: The stage in which longer steps tell where to look, and the most of the time limit that it may take.
+COARSER, COARSER_PART = "coarser", 0.25
 #: What a search that ended early, without a plan of its own, means for a plan that was known before.
 ENDED_EARLY = {"interrupted": "interrupted", "no incumbent": "feasible at time limit"}
 
@@ -182,16 +185,23 @@ def _by_parts(
     scheduler: str | Scheduler | None,
 ) -> Plan:
     """A plan whose matrix is never there as a whole."""
+    coarse = coarser(instance) if memory is None else None
+    interrupt = highs.Interrupt()
     # listening ends last: a request to stop while the workers are dismissed must not cost the plan either
     with contextlib.ExitStack() as listening, contextlib.ExitStack() as at_work:
+        guide = None
+        if coarse is not None:
+            with watch.stage("build"):
+                scheduler = at_work.enter_context(standing(workers, scheduler))
+            guide = _guide(coarse, parts, options, watch, workers, progress, scheduler, interrupt)
+            options = options.after(watch.seconds.get(COARSER, 0.0))
         with refusals(), watch.stage("build"):
             work = at_work.enter_context(work_on([(instance, parts)], workers, scheduler, watch.told))
             joined = Joined.of(work.masters)
-        interrupt = highs.Interrupt()
         listening.enter_context(interrupt.listening())
         with watch.stage("solve"):
             with refusals():
-                found = search_parts(work, joined, options, interrupt, progress, memory)
+                found = search_parts(work, joined, options, interrupt, progress, memory, guide)
             answer = highs.Answer(found.status, found.decisions, found.cost, found.bound, method="benders")
             refuse_no_answer(answer)
         assert found.decisions is not None
@@ -199,6 +209,35 @@ def _by_parts(
             solution = solution_of(instance, joined, found.decisions, work.operations(found, joined.at))
         size = size_of(joined, work.sizes)
         return checked_plan(instance, solution, size, answer, options, watch)
+
+
+def _guide(
+    coarse: Instance,
+    parts: list[Part],
+    options: highs.Options,
+    watch: Stopwatch,
+    workers: int,
+    progress: Progress | None,
+    scheduler: str | Scheduler | None,
+    interrupt: highs.Interrupt,
+) -> benders.Guide | None:
+    """What the instance with longer steps tells; None where it has no answer, which says nothing of the real one."""
+
+    def told(event: dict[str, Any]) -> None:
+        if progress is not None:
+            progress({"stage": COARSER, "elapsed": event["elapsed"]})
+
+    if options.time_limit is not None:
+        options = dataclasses.replace(options, time_limit=COARSER_PART * options.time_limit)
+    with contextlib.suppress(Contradiction, ScalingError, benders.BlockError), contextlib.ExitStack() as at_work:
+        with watch.stage("build"):
+            work = at_work.enter_context(work_on([(coarse, parts)], workers, scheduler, watch.told))
+        with watch.stage(COARSER):
+            guide = guide_of(work, options, interrupt, told)
+        if interrupt.asked:
+            refuse_no_answer(highs.Answer("interrupted", None, np.nan, -np.inf))
+        return guide
+    return None
 
 
 def _no_operation(error: benders.BlockError) -> SolveError:

@@ -9,8 +9,19 @@ and checks do not know how it was found; ``join`` makes the masters of several p
 from optimizer.benders.block import BlockError
 from optimizer.benders.blocks import LocalBlocks
 from optimizer.benders.memory import Memory
-from optimizer.benders.rounds import Known, search
+from optimizer.benders.rounds import Guide, Known, search
 from optimizer.benders.split import Split, split
 from optimizer.benders.whole import columns_of, search_matrix
 
-__all__ = ["BlockError", "Known", "LocalBlocks", "Memory", "Split", "columns_of", "search", "search_matrix", "split"]
+__all__ = [
+    "BlockError",
+    "Guide",
+    "Known",
+    "LocalBlocks",
+    "Memory",
+    "Split",
+    "columns_of",
+    "search",
+    "search_matrix",
+    "split",
+]

@@ -24,7 +24,7 @@ from optimizer.benders.join import join
 from optimizer.benders.memory import Memory
 from optimizer.benders.parts import BuiltPart, Part, columns_of, moved
 from optimizer.benders.remote import Crew, Job, RemoteBlocks, masters
-from optimizer.benders.rounds import Found, Progress, search
+from optimizer.benders.rounds import Found, Guide, Known, Progress, guide, search
 from optimizer.benders.split import OPERATING_COST, SHARE
 from optimizer.cluster import Scheduler, cluster, source_of
 from optimizer.instance import Instance
@@ -147,10 +147,20 @@ def search_parts(
     interrupt: highs.Interrupt,
     progress: Progress | None = None,
     memory: Memory | None = None,
+    guide: Guide | None = None,
 ) -> Found:
-    """Solve parts as one problem; see `search`."""
+    """Solve parts as one problem; see `search`. A guide whose decisions are others is left aside."""
     with work.blocks(joined.at) as blocks, interrupt.listening():
-        return search(joined.master, blocks, options, interrupt, progress, memory)
+        fits = guide is not None and guide.keys == joined.master.keys
+        known = Known(np.full(len(blocks.costs), -np.inf), guide=guide) if fits else None
+        return search(joined.master, blocks, options, interrupt, progress, memory, known=known)
+
+
+def guide_of(work: Work, options: highs.Options, interrupt: highs.Interrupt, progress: Progress | None = None) -> Guide:
+    """Close the relaxation of parts as one problem, as a guide for another that is much like it."""
+    joined = Joined.of(work.masters)
+    with work.blocks(joined.at) as blocks, interrupt.listening():
+        return guide(joined.master, blocks, options, interrupt, progress)
 
 
 def solution_of(instance: Instance, joined: Joined, decisions: np.ndarray, operations: Sequence[Operation]) -> Solution:

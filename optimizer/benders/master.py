@@ -88,6 +88,12 @@ class Master:
         for solver in (self._lp, self._inner, self._mip):
             solver.addRows(len(cuts), lower, upper, *entries)
 
+    def hold_up(self, costs: np.ndarray, floors: np.ndarray) -> None:
+        """Set floors of the blocks' costs that were not known at first."""
+        columns, none = costs.astype(np.int32), np.full(len(costs), np.inf)
+        for solver in (self._lp, self._inner, self._mip):
+            solver.changeColsBounds(len(costs), columns, floors, none)
+
     def relaxed(self) -> tuple[float, np.ndarray | None]:
         """Bound and decisions of the LP: infinite where it has no solution, no decisions where it has no bound."""
         self._lp.run()

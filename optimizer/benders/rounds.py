@@ -1,6 +1,7 @@
 """The search: cuts from inner points until the relaxation is closed, then from whole decisions until the gap is.
 
-Both phases use the same cuts. The bound is that of the master over all cuts so far; the plan is the cheapest decisions
+Where a coarser problem was closed first, the first inner points are those that its cuts allow with the new ones.
+All phases use the same cuts. The bound is that of the master over all cuts so far; the plan is the cheapest decisions
 at which every block could operate, with the operation that its LP found.
 """
 
@@ -37,6 +38,8 @@ POLISHED = 0.05
 KEPT = 1e-6
 #: Times that the relaxation is rounded.
 TRIES = 5
+#: Rounds with the cuts of a coarser problem as a guide.
+GUIDED = 12
 #: More rounds than this help no more: the search says so and stops.
 ROUNDS = 400
 
@@ -86,14 +89,27 @@ class Found:
 
 
 @dataclass(frozen=True)
+class Guide:
+    """What a much alike problem came to: the columns of its master, the floors of its blocks, and its cuts.
+
+    They tell where good decisions are. What these cost, and the bound, are found anew.
+    """
+
+    keys: dict[str, Sequence[tuple[Any, ...]]]
+    floors: np.ndarray
+    cuts: Sequence[Cut]
+
+
+@dataclass(frozen=True)
 class Known:
-    """What is known before a search: floors of the blocks, cuts, decisions to begin with, and limits of rows that the
-    master's completions keep a margin to (see `Master`)."""
+    """What is known before a search: floors of the blocks, cuts, decisions to begin with, limits of rows that the
+    master's completions keep a margin to (see `Master`), and a guide to the first decisions."""
 
     floors: np.ndarray
     cuts: Sequence[Cut] = ()
     start: np.ndarray | None = None
     margin: np.ndarray | None = None
+    guide: Guide | None = None
 
 
 @dataclass(frozen=True)
@@ -197,25 +213,27 @@ def search(
     BlockError
         If a block cannot operate whatever is decided, or its LP cannot be solved.
     """
-    started = time.perf_counter()
     local = blocks if isinstance(blocks, LocalBlocks) else None
     anchor = None if memory is None or local is None else memory.fitting(matrix, local.blocks)
     new = None if anchor is None or local is None else _begun(local, anchor)
     if known is None and anchor is not None and local is not None and new is not None:
         known = Known(_floors(local, anchor, new))
     known = known or Known(blocks.floors())
-    master = Master(matrix, blocks.costs, known.floors, options, interrupt, known.margin)
-    report, limits = _reporter(progress, started), _Limits(matrix, blocks.costs)
-    search = _Search(matrix, master, blocks.cuts, settle, options, interrupt, report, started, limits)
-    state = State()
+    search = _prepared(matrix, blocks, options, interrupt, known, progress, settle)
+    state, inside = State(), State()
     search.add(known.cuts)
     if known.start is not None:
         search.tried(state, known.start)
     if anchor is not None and local is not None and new is not None:
         _recall(search, anchor, local, new)
-        _complete(search, state, anchor.decisions[master.integer])
+        _complete(search, state, anchor.decisions[search.master.integer])
+        if anchor.record.inner is not None:
+            search.tried(inside, anchor.record.inner)
+    if known.guide is not None:
+        _guided(search, inside, known.guide)
+        known = _with_a_bound(search, known, blocks)
     if known.start is None:
-        state.bound = _relaxation(search, state.cost, None if anchor is None else anchor.record.inner)
+        state.bound = _relaxation(search, inside, state.cost)
     else:
         state.bound = _between(search, state)
     if state.bound != np.inf:
@@ -225,6 +243,35 @@ def search(
         memory.keep(Anchor(matrix.keys, local.blocks, local.bases, known.floors, search.record, state.decisions))
     bound = min(state.bound, state.cost)
     return Found(word, state.cost, bound, state.decisions, state.operation, search.record.cuts)
+
+
+def guide(
+    matrix: Matrix,
+    blocks: Blocks,
+    options: highs.Options,
+    interrupt: highs.Interrupt,
+    progress: Progress | None = None,
+) -> Guide:
+    """Close the relaxation of a problem that another is much like; see `search`."""
+    known = Known(blocks.floors())
+    search = _prepared(matrix, blocks, options, interrupt, known, progress)
+    _relaxation(search, State())
+    return Guide(matrix.keys, known.floors, search.record.cuts)
+
+
+def _prepared(
+    matrix: Matrix,
+    blocks: Blocks,
+    options: highs.Options,
+    interrupt: highs.Interrupt,
+    known: Known,
+    progress: Progress | None = None,
+    settle: Settle = lambda decisions: decisions,
+) -> _Search:
+    started = time.perf_counter()
+    master = Master(matrix, blocks.costs, known.floors, options, interrupt, known.margin)
+    report, limits = _reporter(progress, started), _Limits(matrix, blocks.costs)
+    return _Search(matrix, master, blocks.cuts, settle, options, interrupt, report, started, limits)
 
 
 def _begun(blocks: LocalBlocks, anchor: Anchor) -> list[int]:
@@ -284,16 +331,45 @@ def _settle(search: _Search, state: State, whole: np.ndarray, enough: Callable[[
         cheapest = bound + search.master.offset
         if vertex is None or enough(cheapest) or search.over():
             return
-        level = cheapest + min(search.options.gap * abs(cheapest), LEVEL * (state.cost - cheapest))
-        inner = search.master.centre(level - search.master.offset, vertex)
+        inner = search.master.centre(_level(search, state, cheapest), vertex)
         search.tried(state, vertex if inner is None else inner)
 
 
-def _relaxation(search: _Search, known: float, inner: np.ndarray | None) -> float:
+def _level(search: _Search, state: State, cheapest: float) -> float:
+    """Cost up to which inner points are looked for, as the master counts it: within the gap of the cheapest, and not
+    above half way to what is known to be possible."""
+    level = cheapest + min(search.options.gap * abs(cheapest), LEVEL * (state.cost - cheapest))
+    return level - search.master.offset
+
+
+def _guided(search: _Search, state: State, guide: Guide) -> None:
+    """Cuts at inner points that a guide's cuts allow together with the new ones, until they tell nothing new."""
+    master = Master(search.matrix, search.limits.costs, guide.floors, search.options, search.interrupt)
+    master.add(guide.cuts)
+    for _ in range(GUIDED):
+        bound, vertex = master.relaxed()
+        state_of_guide = dataclasses.replace(state, bound=bound + master.offset)
+        if vertex is None or state_of_guide.gap() <= RELAXED_PART * search.options.gap or search.over():
+            return
+        search.report(state, False)
+        inner = master.centre(_level(search, state, bound + master.offset))
+        known = len(search.record.cuts)
+        search.tried(state, vertex if inner is None else inner)
+        master.add(search.record.cuts[known:])
+
+
+def _with_a_bound(search: _Search, known: Known, blocks: Blocks) -> Known:
+    """Floors of the blocks, if the cuts so far give no bound without them."""
+    if search.master.relaxed()[0] != -np.inf:
+        return known
+    floors = blocks.floors()
+    search.master.hold_up(search.limits.costs, floors)
+    return dataclasses.replace(known, floors=floors)
+
+
+def _relaxation(search: _Search, state: State, known: float = np.inf) -> float:
     """Cuts at inner points until the relaxation is closed or proves a known plan; its bound, infinite without any."""
-    state, possible = State(), True
-    if inner is not None:
-        search.tried(state, inner)
+    possible = True
     for _ in range(ROUNDS):
         bound, vertex = search.master.relaxed()
         if bound == np.inf:
@@ -347,6 +423,8 @@ def _rounded(search: _Search, state: State, known: Known) -> None:
         best = np.zeros(search.matrix.a.shape[1]) if state.decisions is None else state.decisions
         hoped = max(state.cost - state.bound, 0.0) if np.isfinite(state.gap()) else 0.0
         costs, cuts = search.limits.costs, search.record.cuts
+        if known.guide is not None:
+            cuts = [*cuts, *known.guide.cuts]
         decisions = rounded(search.matrix, known.floors, costs, cuts, margin, best, hoped, options, search.interrupt)
         if decisions is None:
             return
