@@ -29,7 +29,7 @@ from optimizer.model.matrix import Matrix
 LEVEL = 0.5
 #: Part of the gap asked for to which the relaxation is closed first, and to which the master is solved once there is a
 #: plan.
-RELAXED_PART, MASTER_PART = 0.25, 0.5
+RELAXED_PART, MASTER_PART = 0.25, 0.8
 #: Rounds for continuous decisions with the same whole numbers.
 SETTLING = 20
 #: Part of the gap to which a plan's continuous decisions are settled in the end.
