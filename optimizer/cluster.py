@@ -99,7 +99,7 @@ def cluster(workers: int, scheduler: str | Scheduler | None) -> Iterator[Any]:
 @contextlib.contextmanager
 def standing(workers: int, scheduler: str | Scheduler | None) -> Iterator[str | Scheduler | None]:
     """One local cluster for several problems, where a local one is asked for; another scheduler as it is."""
-    if scheduler != LOCAL:
+    if scheduler not in (LOCAL, Scheduler(LOCAL)):
         yield scheduler
         return
     with cluster(workers, LOCAL) as client:

@@ -83,8 +83,10 @@ class Stopwatch:
         if self._progress:
             self._progress({"stage": name, "elapsed": time.perf_counter() - self._started})
         started = time.perf_counter()
-        yield
-        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started
 
 
 def solve(
@@ -194,14 +196,14 @@ def _by_parts(
             with watch.stage("build"):
                 scheduler = at_work.enter_context(standing(workers, scheduler))
             guide = _guide(coarse, parts, options, watch, workers, progress, scheduler, interrupt)
-            options = options.after(watch.seconds.get(COARSER, 0.0))
+        left = options.after(watch.seconds.get(COARSER, 0.0))
         with refusals(), watch.stage("build"):
             work = at_work.enter_context(work_on([(instance, parts)], workers, scheduler, watch.told))
             joined = Joined.of(work.masters)
         listening.enter_context(interrupt.listening())
         with watch.stage("solve"):
             with refusals():
-                found = search_parts(work, joined, options, interrupt, progress, memory, guide)
+                found = search_parts(work, joined, left, interrupt, progress, memory, guide)
             answer = highs.Answer(found.status, found.decisions, found.cost, found.bound, method="benders")
             refuse_no_answer(answer)
         assert found.decisions is not None
@@ -229,15 +231,15 @@ def _guide(
 
     if options.time_limit is not None:
         options = dataclasses.replace(options, time_limit=COARSER_PART * options.time_limit)
+    guide = None
     with contextlib.suppress(Contradiction, ScalingError, benders.BlockError), contextlib.ExitStack() as at_work:
         with watch.stage("build"):
             work = at_work.enter_context(work_on([(coarse, parts)], workers, scheduler, watch.told))
         with watch.stage(COARSER):
             guide = guide_of(work, options, interrupt, told)
-        if interrupt.asked:
-            refuse_no_answer(highs.Answer("interrupted", None, np.nan, -np.inf))
-        return guide
-    return None
+    if interrupt.asked:
+        refuse_no_answer(highs.Answer("interrupted", None, np.nan, -np.inf))
+    return guide
 
 
 def _no_operation(error: benders.BlockError) -> SolveError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from optimizer import benders, highs, solve
 from optimizer.benders import by_parts, coarser, rounds
 from optimizer.benders import parts as parts_module
+from optimizer.benders.block import BlockError
 from optimizer.benders.blocks import LocalBlocks
 from optimizer.benders.rounds import Guide, Known
 from optimizer.instance import Instance, make_instance
@@ -112,6 +114,7 @@ WRONG: dict[str, Callable[[Guide], Guide]] = {
     "dear": lambda guide: changed(guide, lambda cut: {"value": cut.value + 1e3}),
     "cheap": lambda guide: changed(guide, lambda cut: {"value": cut.value - 1e3}),
     "the other way": lambda guide: changed(guide, lambda cut: {"slope": -cut.slope}),
+    "of other blocks": lambda guide: changed(guide, lambda cut: {"block": len(guide.floors) - 1 - cut.block}),
     "impossible": lambda guide: changed(
         guide, lambda cut: {"possible": False, "slope": 0 * cut.slope, "value": 1.0, "x": None}
     ),
@@ -129,6 +132,7 @@ def test_a_wrong_guide_costs_rounds_and_changes_no_answer(name: str, matrix: Mat
     parts = benders.split(matrix, small=0)
     with LocalBlocks(parts.blocks, 1).at_work() as blocks:
         right = rounds.guide(parts.master, blocks, OPTIONS, highs.Interrupt())
+        assert right is not None
         known = Known(np.full(len(blocks.costs), -np.inf), guide=WRONG[name](right))
         found = benders.search(parts.master, blocks, OPTIONS, highs.Interrupt(), known=known)
     together = highs.run(highs.hand_off(matrix, OPTIONS), matrix, highs.Interrupt())
@@ -162,7 +166,7 @@ def test_a_guide_without_an_answer_or_of_another_problem_is_none(
 def test_a_request_to_stop_while_the_coarser_problem_is_solved(monkeypatch: pytest.MonkeyPatch) -> None:
     guide = by_parts.guide
 
-    def stopped(matrix: Any, blocks: Any, options: Any, interrupt: highs.Interrupt, *rest: Any) -> Guide:
+    def stopped(matrix: Any, blocks: Any, options: Any, interrupt: highs.Interrupt, *rest: Any) -> Guide | None:
         interrupt.asked = True
         return guide(matrix, blocks, options, interrupt, *rest)
 
@@ -181,8 +185,39 @@ def test_the_coarser_problem_has_a_part_of_the_time_and_tells_no_bound(monkeypat
         )
     told: list[dict[str, Any]] = []
     plan = solve(small(), gap=GAP, method="benders", time_limit=400, progress=told.append)
+    assert plan.manifest["options"]["time_limit"] == 400
     assert given[0] == 100
     assert given[1] == pytest.approx(400 - plan.manifest["seconds"]["coarser"])
     assert all(event.keys() <= {"stage", "elapsed"} for event in told if event["stage"] == "coarser")
     stages = list(dict.fromkeys(event["stage"] for event in told))
     assert stages == ["build", "coarser", "solve", "results", "check"]
+
+
+@pytest.mark.usefixtures("guided")
+def test_a_coarser_problem_that_fails_costs_its_time_and_no_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[float | None] = []
+    search = by_parts.search
+
+    def failing(*_: Any) -> Guide:
+        time.sleep(0.5)
+        raise BlockError(0, proven=True)
+
+    monkeypatch.setattr(by_parts, "guide", failing)
+    monkeypatch.setattr(
+        by_parts, "search", lambda *all, **more: given.append(all[2].time_limit) or search(*all, **more)
+    )
+    assert solve(small(), gap=GAP, method="benders", time_limit=400).status in ("optimal", "within gap")
+    assert given[0] is not None and given[0] <= 399.5
+
+
+@pytest.mark.usefixtures("guided")
+def test_no_coarser_problem_is_solved_where_something_is_decided_step_by_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    instance = small()
+    tables: dict[str, Any] = {name: instance.rows(name) for name in TABLES}
+    tables["technologies"] = [
+        row.model_copy(update={"commitment": "integer"}) if row.technology == "engine" else row
+        for row in instance.technologies
+    ]
+    monkeypatch.setattr(by_parts, "guide", None)
+    found = solve(make_instance(instance.manifest, tables, instance.hourly), gap=0.05, method="benders")
+    assert "coarser" in found.manifest["seconds"]

@@ -32,6 +32,8 @@ from optimizer.model.data import Data
 from optimizer.model.matrix import Matrix, Size
 from optimizer.model.solution import Assembled, Operation, Solution
 
+#: Decisions that there are as many of as steps: whole numbers, and shares of rows of an hour.
+BY_STEP = frozenset({"online", "peak_at", "rise_full", "clean_energy_matches_load_hourly"})
 #: Told how many parts are built, and of how many.
 Told = Callable[[int, int], None]
 
@@ -156,9 +158,17 @@ def search_parts(
         return search(joined.master, blocks, options, interrupt, progress, memory, known=known)
 
 
-def guide_of(work: Work, options: highs.Options, interrupt: highs.Interrupt, progress: Progress | None = None) -> Guide:
-    """Close the relaxation of parts as one problem, as a guide for another that is much like it."""
+def guide_of(
+    work: Work, options: highs.Options, interrupt: highs.Interrupt, progress: Progress | None = None
+) -> Guide | None:
+    """Close the relaxation of parts as one problem, as a guide for another with longer or shorter steps.
+
+    None if it has no solution, or if something is decided step by step, so that the other's decisions are not these.
+    """
     joined = Joined.of(work.masters)
+    shares = joined.master.keys.get(SHARE, ())
+    if not joined.master.names.keys().isdisjoint(BY_STEP) or any(key[0] in BY_STEP for key in shares):
+        return None
     with work.blocks(joined.at) as blocks, interrupt.listening():
         return guide(joined.master, blocks, options, interrupt, progress)
 

@@ -114,7 +114,7 @@ class Known:
 
 @dataclass(frozen=True)
 class _Search:
-    """What both phases share."""
+    """What all phases share."""
 
     matrix: Matrix
     master: Master
@@ -206,20 +206,22 @@ def search(
     settle
         What other columns of the master become when the blocks' costs are what they are: those of the risk, say.
     known
-        What an earlier search with the same blocks found: its cuts hold whatever the aim is.
+        What an earlier search with the same blocks found: its cuts hold whatever the aim is. With a guide the floors
+        may be -inf; they are found where the master has no bound without them.
 
     Raises
     ------
     BlockError
         If a block cannot operate whatever is decided, or its LP cannot be solved.
     """
+    started = time.perf_counter()
     local = blocks if isinstance(blocks, LocalBlocks) else None
     anchor = None if memory is None or local is None else memory.fitting(matrix, local.blocks)
     new = None if anchor is None or local is None else _begun(local, anchor)
     if known is None and anchor is not None and local is not None and new is not None:
         known = Known(_floors(local, anchor, new))
     known = known or Known(blocks.floors())
-    search = _prepared(matrix, blocks, options, interrupt, known, progress, settle)
+    search = _prepared(matrix, blocks, options, interrupt, known, started, progress, settle)
     state, inside = State(), State()
     search.add(known.cuts)
     if known.start is not None:
@@ -230,7 +232,7 @@ def search(
         if anchor.record.inner is not None:
             search.tried(inside, anchor.record.inner)
     if known.guide is not None:
-        _guided(search, inside, known.guide)
+        known = dataclasses.replace(known, guide=_guided(search, inside, known.guide))
         known = _with_a_bound(search, known, blocks)
     if known.start is None:
         state.bound = _relaxation(search, inside, state.cost)
@@ -251,12 +253,14 @@ def guide(
     options: highs.Options,
     interrupt: highs.Interrupt,
     progress: Progress | None = None,
-) -> Guide:
-    """Close the relaxation of a problem that another is much like; see `search`."""
+) -> Guide | None:
+    """Close the relaxation of a problem that another is much like, see `search`; None if it has no solution."""
+    started = time.perf_counter()
     known = Known(blocks.floors())
-    search = _prepared(matrix, blocks, options, interrupt, known, progress)
-    _relaxation(search, State())
-    return Guide(matrix.keys, known.floors, search.record.cuts)
+    search = _prepared(matrix, blocks, options, interrupt, known, started, progress)
+    if _relaxation(search, State()) == np.inf:
+        return None
+    return Guide(matrix.keys, known.floors, [dataclasses.replace(cut, x=None) for cut in search.record.cuts])
 
 
 def _prepared(
@@ -265,10 +269,10 @@ def _prepared(
     options: highs.Options,
     interrupt: highs.Interrupt,
     known: Known,
+    started: float,
     progress: Progress | None = None,
     settle: Settle = lambda decisions: decisions,
 ) -> _Search:
-    started = time.perf_counter()
     master = Master(matrix, blocks.costs, known.floors, options, interrupt, known.margin)
     report, limits = _reporter(progress, started), _Limits(matrix, blocks.costs)
     return _Search(matrix, master, blocks.cuts, settle, options, interrupt, report, started, limits)
@@ -342,25 +346,37 @@ def _level(search: _Search, state: State, cheapest: float) -> float:
     return level - search.master.offset
 
 
-def _guided(search: _Search, state: State, guide: Guide) -> None:
-    """Cuts at inner points that a guide's cuts allow together with the new ones, until they tell nothing new."""
+def _guided(search: _Search, state: State, guide: Guide) -> Guide | None:
+    """Cuts at inner points that a guide's cuts allow together with the new ones, until they tell nothing new.
+
+    Returns the guide; None if its blocks turn out to be others.
+    """
     master = Master(search.matrix, search.limits.costs, guide.floors, search.options, search.interrupt)
     master.add(guide.cuts)
     for _ in range(GUIDED):
         bound, vertex = master.relaxed()
         state_of_guide = dataclasses.replace(state, bound=bound + master.offset)
         if vertex is None or state_of_guide.gap() <= RELAXED_PART * search.options.gap or search.over():
-            return
+            break
         search.report(state, False)
         inner = master.centre(_level(search, state, bound + master.offset))
         known = len(search.record.cuts)
         search.tried(state, vertex if inner is None else inner)
+        if not _same_blocks(guide.cuts, search.record.cuts):
+            return None
         master.add(search.record.cuts[known:])
+    return guide
+
+
+def _same_blocks(cuts: Sequence[Cut], others: Sequence[Cut]) -> bool:
+    """Have blocks of the same number the same decisions."""
+    decisions = {cut.block: cut.decisions for cut in cuts}
+    return all(np.array_equal(decisions.get(cut.block, cut.decisions), cut.decisions) for cut in others)
 
 
 def _with_a_bound(search: _Search, known: Known, blocks: Blocks) -> Known:
     """Floors of the blocks, if the cuts so far give no bound without them."""
-    if search.master.relaxed()[0] != -np.inf:
+    if search.over() or search.master.relaxed()[0] != -np.inf:
         return known
     floors = blocks.floors()
     search.master.hold_up(search.limits.costs, floors)
