@@ -43,7 +43,7 @@ class Options:
         >>> Options(time_limit=60).after(15).time_limit
         45
         """
-        left = None if self.time_limit is None else max(self.time_limit - seconds, 0)
+        left = None if self.time_limit is None else max(self.time_limit - seconds, 0.0)
         return dataclasses.replace(self, time_limit=left)
 
 

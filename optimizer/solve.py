@@ -390,9 +390,9 @@ def _branched(
     solver = highs.hand_off(matrix, options)
     if first is not None and first.x is not None:
         highs.set_start(solver, first.x)
-    if options.time_limit is not None:
-        left = options.time_limit - (time.perf_counter() - started)
-        solver.setOptionValue("time_limit", max(left, 0.0))
+    left = options.after(time.perf_counter() - started).time_limit
+    if left is not None:
+        solver.setOptionValue("time_limit", float(left))
     answer = highs.run(solver, matrix, interrupt, progress)
     if first is None or answer.x is not None or answer.status not in ENDED_EARLY:
         return answer

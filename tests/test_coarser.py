@@ -131,7 +131,7 @@ def test_a_wrong_guide_costs_rounds_and_changes_no_answer(name: str, matrix: Mat
     """Neither bound nor plan: the whole matrix has them too."""
     parts = benders.split(matrix, small=0)
     with LocalBlocks(parts.blocks, 1).at_work() as blocks:
-        right = rounds.guide(parts.master, blocks, OPTIONS, highs.Interrupt())
+        right = rounds.close_relaxation(parts.master, blocks, OPTIONS, highs.Interrupt())
         assert right is not None
         known = Known(np.full(len(blocks.costs), -np.inf), guide=WRONG[name](right))
         found = benders.search(parts.master, blocks, OPTIONS, highs.Interrupt(), known=known)
@@ -164,13 +164,13 @@ def test_a_guide_without_an_answer_or_of_another_problem_is_none(
 
 @pytest.mark.usefixtures("guided")
 def test_a_request_to_stop_while_the_coarser_problem_is_solved(monkeypatch: pytest.MonkeyPatch) -> None:
-    guide = by_parts.guide
+    close = by_parts.close_relaxation
 
     def stopped(matrix: Any, blocks: Any, options: Any, interrupt: highs.Interrupt, *rest: Any) -> Guide | None:
         interrupt.asked = True
-        return guide(matrix, blocks, options, interrupt, *rest)
+        return close(matrix, blocks, options, interrupt, *rest)
 
-    monkeypatch.setattr(by_parts, "guide", stopped)
+    monkeypatch.setattr(by_parts, "close_relaxation", stopped)
     with pytest.raises(Interrupted, match="before the first plan"):
         solve(small(), gap=GAP, method="benders")
 
@@ -178,7 +178,7 @@ def test_a_request_to_stop_while_the_coarser_problem_is_solved(monkeypatch: pyte
 @pytest.mark.usefixtures("guided")
 def test_the_coarser_problem_has_a_part_of_the_time_and_tells_no_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[float | None] = []
-    for name in ("guide", "search"):
+    for name in ("close_relaxation", "search"):
         found = getattr(by_parts, name)
         monkeypatch.setattr(
             by_parts, name, lambda *all, to=found, **more: given.append(all[2].time_limit) or to(*all, **more)
@@ -202,7 +202,7 @@ def test_a_coarser_problem_that_fails_costs_its_time_and_no_plan(monkeypatch: py
         time.sleep(0.5)
         raise BlockError(0, proven=True)
 
-    monkeypatch.setattr(by_parts, "guide", failing)
+    monkeypatch.setattr(by_parts, "close_relaxation", failing)
     monkeypatch.setattr(
         by_parts, "search", lambda *all, **more: given.append(all[2].time_limit) or search(*all, **more)
     )
@@ -218,6 +218,6 @@ def test_no_coarser_problem_is_solved_where_something_is_decided_step_by_step(mo
         row.model_copy(update={"commitment": "integer"}) if row.technology == "engine" else row
         for row in instance.technologies
     ]
-    monkeypatch.setattr(by_parts, "guide", None)
+    monkeypatch.setattr(by_parts, "close_relaxation", None)
     found = solve(make_instance(instance.manifest, tables, instance.hourly), gap=0.05, method="benders")
     assert "coarser" in found.manifest["seconds"]

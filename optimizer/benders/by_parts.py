@@ -24,7 +24,7 @@ from optimizer.benders.join import join
 from optimizer.benders.memory import Memory
 from optimizer.benders.parts import BuiltPart, Part, columns_of, moved
 from optimizer.benders.remote import Crew, Job, RemoteBlocks, masters
-from optimizer.benders.rounds import Found, Guide, Known, Progress, guide, search
+from optimizer.benders.rounds import Found, Guide, Known, Progress, close_relaxation, search
 from optimizer.benders.split import OPERATING_COST, SHARE
 from optimizer.cluster import Scheduler, cluster, source_of
 from optimizer.instance import Instance
@@ -170,7 +170,7 @@ def guide_of(
     if not joined.master.names.keys().isdisjoint(BY_STEP) or any(key[0] in BY_STEP for key in shares):
         return None
     with work.blocks(joined.at) as blocks, interrupt.listening():
-        return guide(joined.master, blocks, options, interrupt, progress)
+        return close_relaxation(joined.master, blocks, options, interrupt, progress)
 
 
 def solution_of(instance: Instance, joined: Joined, decisions: np.ndarray, operations: Sequence[Operation]) -> Solution:

@@ -59,6 +59,7 @@ class Master:
     ) -> None:
         self.offset = float(matrix.cost_offset.sum())
         self.integer = np.flatnonzero(matrix.integer).astype(np.int32)
+        self._costs = costs.astype(np.int32)
         self._lower, self._upper = matrix.lower, matrix.upper
         self._fundable = np.setdiff1d(np.flatnonzero(~matrix.integer & (matrix.lower == 0)), costs).astype(np.int32)
         self._row_lower, self._row_upper = matrix.row_lower, matrix.row_upper
@@ -88,11 +89,10 @@ class Master:
         for solver in (self._lp, self._inner, self._mip):
             solver.addRows(len(cuts), lower, upper, *entries)
 
-    def hold_up(self, costs: np.ndarray, floors: np.ndarray) -> None:
+    def hold_up(self, floors: np.ndarray) -> None:
         """Set floors of the blocks' costs that were not known at first."""
-        columns, none = costs.astype(np.int32), np.full(len(costs), np.inf)
         for solver in (self._lp, self._inner, self._mip):
-            solver.changeColsBounds(len(costs), columns, floors, none)
+            solver.changeColsBounds(len(floors), self._costs, floors, np.full(len(floors), np.inf))
 
     def relaxed(self) -> tuple[float, np.ndarray | None]:
         """Bound and decisions of the LP: infinite where it has no solution, no decisions where it has no bound."""

@@ -129,8 +129,7 @@ class _Search:
 
     def left(self) -> float | None:
         """Seconds left; None without a limit."""
-        limit = self.options.time_limit
-        return None if limit is None else limit - (time.perf_counter() - self.started)
+        return self.options.after(time.perf_counter() - self.started).time_limit
 
     def over(self) -> bool:
         """Is it time to stop."""
@@ -247,7 +246,7 @@ def search(
     return Found(word, state.cost, bound, state.decisions, state.operation, search.record.cuts)
 
 
-def guide(
+def close_relaxation(
     matrix: Matrix,
     blocks: Blocks,
     options: highs.Options,
@@ -360,11 +359,12 @@ def _guided(search: _Search, state: State, guide: Guide) -> Guide | None:
             break
         search.report(state, False)
         inner = master.centre(_level(search, state, bound + master.offset))
-        known = len(search.record.cuts)
+        before = len(search.record.cuts)
         search.tried(state, vertex if inner is None else inner)
-        if not _same_blocks(guide.cuts, search.record.cuts):
+        new = search.record.cuts[before:]
+        if not _same_blocks(guide.cuts, new):
             return None
-        master.add(search.record.cuts[known:])
+        master.add(new)
     return guide
 
 
@@ -379,7 +379,7 @@ def _with_a_bound(search: _Search, known: Known, blocks: Blocks) -> Known:
     if search.over() or search.master.relaxed()[0] != -np.inf:
         return known
     floors = blocks.floors()
-    search.master.hold_up(search.limits.costs, floors)
+    search.master.hold_up(floors)
     return dataclasses.replace(known, floors=floors)
 
 
