@@ -18,7 +18,7 @@ from optimizer import benders, highs
 from optimizer.accounts import Accounts
 from optimizer.benders.by_parts import Joined, guide_of, search_parts, size_of, solution_of, work_on
 from optimizer.benders.coarser import coarser
-from optimizer.benders.parts import Part, columns_of, divide
+from optimizer.benders.parts import Part, columns_of_all, divide
 from optimizer.check import CheckError, check
 from optimizer.cluster import ClusterError, Scheduler, standing
 from optimizer.instance import Instance
@@ -172,8 +172,7 @@ def parts_of(instance: Instance, scheduler: str | Scheduler | None, workers: int
     found = divide(instance)
     if scheduler is None:
         return found
-    whole = sum(columns_of(instance, part) for part in found)
-    return divide(instance, min(LARGEST_PART, max(1, whole // (PARTS_PER_WORKER * workers))))
+    return divide(instance, min(LARGEST_PART, max(1, columns_of_all(instance) // (PARTS_PER_WORKER * workers))))
 
 
 def _by_parts(

@@ -8,7 +8,7 @@ steps first, and its cuts are the guide to the first inner points of the real pr
 
 from __future__ import annotations
 
-from optimizer.benders.parts import columns_of, divide
+from optimizer.benders.parts import columns_of_all
 from optimizer.instance import Instance, make_instance
 from optimizer.schema import TABLES
 
@@ -36,7 +36,7 @@ def coarser(instance: Instance) -> Instance | None:
         for times in TIMES
         if step * times <= LONGEST and all(length % (step * times) == 0 for length in lengths)
     ]
-    if not longer or sum(columns_of(instance, part) for part in divide(instance)) < COLUMNS:
+    if not longer or columns_of_all(instance) < COLUMNS:
         return None
     manifest = instance.manifest.model_dump(exclude_none=True)
     manifest["resolutions"][name]["step_hours"] = longer[0]

@@ -63,6 +63,12 @@ def divide(instance: Instance, columns: int = COLUMNS) -> list[Part]:
     return [*parts, Part(tuple(together), data.years)] if together else parts
 
 
+def columns_of_all(instance: Instance) -> int:
+    """About how many columns the operation of an instance has."""
+    data = Data.of(instance)
+    return sum(_columns(data, places) for places in networks(instance)) * len(data.years)
+
+
 def columns_of(instance: Instance, part: Part) -> int:
     """About how many columns the operation of a part has."""
     found = networks(instance)
