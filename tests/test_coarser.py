@@ -126,9 +126,13 @@ def matrix() -> Matrix:
     return compile_matrix(build(small()))
 
 
+@pytest.mark.parametrize("groups", [1, 8])
 @pytest.mark.parametrize("name", WRONG)
-def test_a_wrong_guide_costs_rounds_and_changes_no_answer(name: str, matrix: Matrix) -> None:
-    """Neither bound nor plan: the whole matrix has them too."""
+def test_a_wrong_guide_costs_rounds_and_changes_no_answer(
+    name: str, groups: int, matrix: Matrix, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither bound nor plan, also where groups are solved on their own: the whole matrix has them too."""
+    monkeypatch.setattr(rounds, "GROUPS", groups)
     parts = benders.split(matrix, small=0)
     with LocalBlocks(parts.blocks, 1).at_work() as blocks:
         right = rounds.close_relaxation(parts.master, blocks, OPTIONS, highs.Interrupt())

@@ -32,6 +32,8 @@ from optimizer.highs import Program
 NO_DISTANCE = 1e-6
 #: Weights of columns without a limit that are this small a part of the largest are the solver's own tolerance.
 NO_WEIGHT = 1e-9
+#: Smaller coefficients of cuts are noise.
+NEGLIGIBLE = 1e-9
 #: A proof costs nothing more, but the distance cuts deeper: it is found where so many proofs in turn did not help.
 PROOFS = 1
 #: From the last basis no more than this part of the rows in iterations: presolve and a new start are faster then.
@@ -96,13 +98,16 @@ class Cut:
 
 
 def cut_rows(cuts: Sequence[Cut], width: int) -> sparse.csr_array:
-    """Cuts as rows of a master of so many columns; each is at most minus its constant."""
+    """Cuts as rows of a master of so many columns; each is at most minus its constant, and noise is left out."""
     columns = [np.append(cut.decisions, cut.cost) if cut.possible else cut.decisions for cut in cuts]
     values = [np.append(cut.slope, -1.0) if cut.possible else cut.slope for cut in cuts]
     first = np.cumsum([0, *map(len, columns)])
     none = np.zeros(0)
     entries = np.concatenate([none, *values]), np.concatenate([none, *columns]).astype(np.int32), first
-    return sparse.csr_array(entries, shape=(len(cuts), width))
+    rows = sparse.csr_array(entries, shape=(len(cuts), width))
+    rows.data[np.abs(rows.data) <= NEGLIGIBLE] = 0.0
+    rows.eliminate_zeros()
+    return rows
 
 
 class BlockSolver:

@@ -17,10 +17,14 @@ Evaluate = Callable[[np.ndarray], list[Cut]]
 
 
 class Blocks(Protocol):
-    """Blocks of a problem; ``costs`` are the columns of the master for what each costs."""
+    """Blocks of a problem; ``costs`` are the columns of the master for what each costs, ``workers`` how many are solved
+    side by side."""
 
     @property
     def costs(self) -> np.ndarray: ...
+
+    @property
+    def workers(self) -> int: ...
 
     def floors(self) -> np.ndarray:
         """What no decisions make each block cost less than, M$; -inf where that has no limit."""
@@ -52,13 +56,13 @@ class LocalBlocks:
         self.blocks = tuple(blocks)
         self.costs = np.array([block.cost for block in blocks], int)
         self._solvers = [BlockSolver(number, block) for number, block in enumerate(blocks)]
-        self._workers = workers
+        self.workers = workers
         self._pool: ThreadPoolExecutor | None = None
 
     @contextmanager
     def at_work(self) -> Iterator[LocalBlocks]:
         """While the search goes on."""
-        with ThreadPoolExecutor(self._workers) as self._pool:
+        with ThreadPoolExecutor(self.workers) as self._pool:
             yield self
 
     @property

@@ -20,8 +20,6 @@ from optimizer.benders.block import Cut, cut_rows
 from optimizer.highs import Program
 from optimizer.model.matrix import Matrix
 
-#: Smaller coefficients of cuts are noise.
-NEGLIGIBLE = 1e-9
 #: An inner point takes some 30 iterations; where there is none, the method may go on without end.
 INNER_ITERATIONS = 200
 #: Decisions up to this are none, MW.
@@ -82,8 +80,6 @@ class Master:
         if not cuts:
             return
         rows = cut_rows(cuts, self._width)
-        rows.data[np.abs(rows.data) <= NEGLIGIBLE] = 0.0
-        rows.eliminate_zeros()
         lower, upper = np.full(len(cuts), -np.inf), np.array([-cut.constant for cut in cuts])
         entries = rows.nnz, rows.indptr.astype(np.int32), rows.indices.astype(np.int32), rows.data
         for solver in (self._lp, self._inner, self._mip):
@@ -131,7 +127,7 @@ class Master:
         for row in np.flatnonzero(self._margin < self._row_upper):
             self._lp.changeRowBounds(int(row), self._row_lower[row], upper[row])
 
-    def centre(self, level: float, vertex: np.ndarray | None = None) -> np.ndarray | None:
+    def centre(self, level: float, vertex: np.ndarray | None = None, sparing: bool = True) -> np.ndarray | None:
         """Decisions inside the set of those that the cuts allow to cost at most ``level``; None if none were found.
 
         Parameters
@@ -139,12 +135,13 @@ class Master:
         level
             M$.
         vertex
-            Decisions whose whole numbers and zeros to keep, if any: an inner point funds a little of everything, a
-            vertex only what it needs.
+            Decisions whose whole numbers to keep, if any.
+        sparing
+            Keep their zeros too: an inner point funds a little of everything, a vertex only what it needs.
         """
         held, values = np.zeros(0, np.int32), np.zeros(0)
         if vertex is not None:
-            nothing = self._fundable[np.abs(vertex[self._fundable]) <= NOTHING]
+            nothing = self._fundable[(np.abs(vertex[self._fundable]) <= NOTHING) & sparing]
             held = np.concatenate([self.integer, nothing])
             values = np.concatenate([vertex[self.integer], np.zeros(len(nothing))])
         self._inner.changeRowBounds(self._whole_cost, -np.inf, level)

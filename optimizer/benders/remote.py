@@ -183,6 +183,11 @@ class Crew:
                 found[number] = one
         return found
 
+    @property
+    def workers(self) -> int:
+        """How many have parts."""
+        return len(self._shares())
+
     def _shares(self) -> dict[str, list[int]]:
         """Parts of every worker; as before while the workers are the same."""
         workers = sorted(self._client.scheduler_info(n_workers=-1)["workers"])
@@ -221,6 +226,10 @@ class RemoteBlocks:
         self._crew, self._at = crew, at
         self.costs = np.concatenate([to[columns] for to, columns in zip(at, costs, strict=True)])
         self._first = np.cumsum([0, *map(len, costs)])
+
+    @property
+    def workers(self) -> int:
+        return self._crew.workers
 
     def floors(self) -> np.ndarray:
         return np.array([floor for part in self._crew.ask(floors) for floor in part])

@@ -1,6 +1,7 @@
 """The search: cuts from inner points until the relaxation is closed, then from whole decisions until the gap is.
 
-Where a coarser problem was closed first, the first inner points are those that its cuts allow with the new ones.
+Where a coarser problem was closed first, the first inner points are those that its cuts allow with the new ones. Whole
+decisions come from groups of the master where there are many, else from rounding, and then from the whole master.
 All phases use the same cuts. The bound is that of the master over all cuts so far; the plan is the cheapest decisions
 at which every block could operate, with the operation that its LP found.
 """
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +22,7 @@ from scipy import sparse
 from optimizer import highs
 from optimizer.benders.block import BlockError, Cut
 from optimizer.benders.blocks import Blocks, Evaluate, LocalBlocks
+from optimizer.benders.groups import Groups
 from optimizer.benders.master import Master
 from optimizer.benders.memory import POINTS, Anchor, Memory, Record
 from optimizer.benders.rounding import rounded
@@ -40,6 +43,8 @@ KEPT = 1e-6
 TRIES = 5
 #: Rounds with the cuts of a coarser problem as a guide.
 GUIDED = 12
+#: So many groups and more are solved on their own, to this part of the gap, as long as that closes another tenth of it.
+GROUPS, GROUPS_PART, WORTH_ANOTHER = 8, 0.15, 0.1
 #: More rounds than this help no more: the search says so and stops.
 ROUNDS = 400
 
@@ -130,6 +135,10 @@ class _Search:
     def left(self) -> float | None:
         """Seconds left; None without a limit."""
         return self.options.after(time.perf_counter() - self.started).time_limit
+
+    def of_gap(self, part: float) -> highs.Options:
+        """What is left of the time limit, and a part of the gap."""
+        return dataclasses.replace(self.options, gap=part * self.options.gap, time_limit=self.left())
 
     def over(self) -> bool:
         """Is it time to stop."""
@@ -237,7 +246,7 @@ def search(
         state.bound = _relaxation(search, inside, state.cost)
     else:
         state.bound = _between(search, state)
-    if state.bound != np.inf:
+    if state.bound != np.inf and not _by_groups(search, state, known, blocks.workers):
         _rounded(search, state, known)
     word = "infeasible" if state.bound == np.inf else _whole(search, state)
     if memory is not None and local is not None and state.decisions is not None:
@@ -300,14 +309,14 @@ def _recall(search: _Search, anchor: Anchor, blocks: LocalBlocks, new: list[int]
 def _complete(search: _Search, state: State, whole: np.ndarray, worth: float = np.inf) -> None:
     """Settle whole numbers until it is known whether they are worth it: another look at all of them costs a MILP.
 
-    It ends where a plan is within the gap, where these whole numbers can give none that is much cheaper and, once there
-    is a plan, where they are known to cost more than ``worth``.
+    It ends where a plan is within the gap, where these whole numbers can give none that is much cheaper, and where they
+    are known to cost more than ``worth``.
     """
     gap = search.options.gap
 
     def enough(cheapest: float) -> bool:
         near = highs.relative_gap(state.cost, cheapest) <= RELAXED_PART * gap
-        return near or state.gap() <= gap or (state.decisions is not None and cheapest > worth)
+        return near or state.gap() <= gap or cheapest > worth
 
     _settle(search, state, whole, enough)
 
@@ -326,15 +335,16 @@ def _settle(search: _Search, state: State, whole: np.ndarray, enough: Callable[[
     """Cuts at good continuous decisions with given whole numbers, until ``enough`` is told what no decisions with these
     can cost less than.
 
-    A vertex of the master is a little beyond what blocks can operate, so inner points are tried that fund nothing that
-    it does not, and the vertex itself where there is no inner point.
+    A vertex of the master is a little beyond what blocks can operate, so inner points are tried, and the vertex itself
+    where there is none. Once there is a plan they fund nothing that the vertex does not; before, that leaves too little
+    to operate with.
     """
     for _ in range(SETTLING):
         bound, vertex = search.master.completed(whole)
         cheapest = bound + search.master.offset
         if vertex is None or enough(cheapest) or search.over():
             return
-        inner = search.master.centre(_level(search, state, cheapest), vertex)
+        inner = search.master.centre(_level(search, state, cheapest), vertex, state.decisions is not None)
         search.tried(state, vertex if inner is None else inner)
 
 
@@ -422,6 +432,35 @@ def _between(search: _Search, state: State) -> float:
             break
         search.tried(inside, vertex if turn % 2 else (vertex + inside.decisions) / 2)
     return inside.bound
+
+
+def _by_groups(search: _Search, state: State, known: Known, workers: int) -> bool:
+    """A bound and whole decisions of each group on its own, as long as these close the gap; false if they are too few.
+
+    What they decide is settled as the decisions of the whole master are. A guide's cuts tell where it is good to be,
+    the others alone what it costs at the least.
+    """
+    gap, workers = search.options.gap, min(workers, os.cpu_count() or 1)
+    for _ in range(TRIES):
+        before = state.gap()
+        groups = Groups(search.matrix, search.limits.costs, search.record.cuts)
+        if len(groups) < GROUPS or known.margin is not None:
+            return False
+        bound, decisions = groups.solve(known.floors, search.of_gap(GROUPS_PART), search.interrupt, workers)
+        state.bound = max(state.bound, bound)
+        if known.guide is not None and state.gap() > gap and not search.over():
+            groups = Groups(search.matrix, search.limits.costs, [*search.record.cuts, *known.guide.cuts])
+            guided = groups.solve(known.floors, search.of_gap(GROUPS_PART), search.interrupt, workers)[1]
+            decisions = decisions if guided is None else guided
+        if decisions is None or state.gap() <= gap or search.over():
+            break
+        search.report(state, True)
+        within = state.bound + gap * abs(state.bound)
+        _complete(search, state, decisions[search.master.integer], np.inf if state.decisions is None else within)
+        search.report(state, True)
+        if not state.gap() < before - WORTH_ANOTHER * gap:
+            break
+    return True
 
 
 def _rounded(search: _Search, state: State, known: Known) -> None:

@@ -98,7 +98,7 @@ def split(matrix: Matrix, small: int = SMALL, part: Hashable = 0) -> Split:
     columns, operated = np.flatnonzero(decided), np.flatnonzero(~decided)
     rows = sparse.csr_array(matrix.a)
     divided = np.array([name in DIVIDED for name, _ in matrix.row_names], bool)
-    label = _components(rows[~divided][:, operated], small)
+    label = _together(components(rows[~divided][:, operated]), small)
     owner = _owners(rows[:, operated], label)
     shares = _shares(rows, divided, operated, label)
     count = label.max(initial=-1) + 1
@@ -123,15 +123,21 @@ class _Share:
     block: int
 
 
-def _components(rows: sparse.csr_array, small: int) -> np.ndarray:
-    """Which component every column is in; columns are joined by the rows they share, small components by each other."""
+def components(rows: sparse.csr_array) -> np.ndarray:
+    """Which component every column is in; columns are joined by the rows they share."""
     width = rows.shape[1]
-    graph = sparse.block_array([[None, rows.T != 0], [rows != 0, None]], format="csr")
     if not width:
         return np.array([], int)
-    label = connected_components(graph, directed=False)[1][:width]
-    label[np.bincount(label)[label] < small] = -1
-    return np.unique(label, return_inverse=True)[1]
+    graph = sparse.block_array([[None, rows.T != 0], [rows != 0, None]], format="csr")
+    return np.asarray(connected_components(graph, directed=False)[1][:width])
+
+
+def _together(label: np.ndarray, small: int) -> np.ndarray:
+    """Components with those of few columns as one."""
+    if not len(label):
+        return label
+    few = np.bincount(label)[label] < small
+    return np.unique(np.where(few, -1, label), return_inverse=True)[1]
 
 
 def _owners(rows: sparse.csr_array, label: np.ndarray) -> np.ndarray:
