@@ -458,7 +458,7 @@ def _by_groups(search: _Search, state: State, known: Known, workers: int) -> boo
         within = state.bound + gap * abs(state.bound)
         _complete(search, state, decisions[search.master.integer], np.inf if state.decisions is None else within)
         search.report(state, True)
-        if not state.gap() < before - WORTH_ANOTHER * gap:
+        if state.gap() <= gap or not state.gap() < before - WORTH_ANOTHER * gap:
             break
     return True
 
