@@ -12,6 +12,7 @@ the groups. One MILP of all sites grows out of reach where one of each network s
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -30,7 +31,7 @@ PORTFOLIO = frozenset({
     "compute_demand_met", "open_sites_carry_demand", "capital_cash_spent", "capital_within_budget",
     "emissions_within_cap", *DIVIDED,
 })  # fmt: skip
-#: Costs at prices up to this are nothing, M$: HiGHS' own tolerance of duals.
+#: What is left of a cost once prices are paid is nothing up to this, M$: HiGHS' own tolerance of duals.
 NOTHING = 1e-7
 
 
@@ -58,7 +59,7 @@ class Groups:
         self._columns = [*(np.flatnonzero(label == group) for group in whole), *([rest] if len(rest) else [])]
 
     def __len__(self) -> int:
-        """How many have whole numbers to decide; what is left has none and is one more."""
+        """How many have whole numbers to decide; columns that join none of these are not counted."""
         return self._count
 
     def solve(
@@ -71,7 +72,7 @@ class Groups:
         floors
             What each block costs at the least, M$; -inf if that is not known.
         options
-            The gap that all MILPs may leave open together, and the time limit of each.
+            The gap that all MILPs may leave open together, and the time limit of all.
         interrupt
             Ends the MILPs.
         workers
@@ -81,24 +82,25 @@ class Groups:
         -------
         float
             M$, with the constant of the cost, and as true as the cuts are; infinite if there are no decisions, -inf if
-            there is no bound.
+            there is no bound, as where a group was stopped at once.
         ndarray or None
             Columns of the master; None if some group was left without decisions.
         """
-        options = dataclasses.replace(options, threads=None, parallel=False)
+        started, options = time.perf_counter(), dataclasses.replace(options, threads=None, parallel=False)
         program = self._with_cuts(floors)
         relaxed = _run(highs.hand_off_program(program, options), interrupt)
         if relaxed.getModelStatus() != highspy.HighsModelStatus.kOptimal:
             return _best(relaxed, False)
         x, duals = np.asarray(relaxed.getSolution().col_value), np.asarray(relaxed.getSolution().row_dual)
         paid, priced = self._priced(program, duals)
-        left = options.gap * abs(relaxed.getInfo().objective_function_value + self._offset) / max(len(self), 1)
+        open_each = options.gap * abs(relaxed.getInfo().objective_function_value + self._offset) / max(len(self), 1)
 
         def best(columns: np.ndarray) -> tuple[float, np.ndarray | None]:
             part, integer = _part(priced, columns), self._matrix.integer[columns]
-            solver = highs.hand_off_program(part, options, integer if integer.any() else None)
+            left = options.after(time.perf_counter() - started)
+            solver = highs.hand_off_program(part, left, integer if integer.any() else None)
             solver.setOptionValue("mip_rel_gap", 0.0)
-            solver.setOptionValue("mip_abs_gap", left)
+            solver.setOptionValue("mip_abs_gap", open_each)
             return _best(_run(solver, interrupt), bool(integer.any()))
 
         with ThreadPoolExecutor(workers) as pool:
@@ -127,8 +129,9 @@ class Groups:
         limits = np.where(duals[rows] > 0, program.row_lower[rows], program.row_upper[rows])
         prices = np.where(np.isfinite(limits), duals[rows], 0.0)
         a = sparse.csr_array(program.a)
-        cost = program.cost - prices @ a[rows]
-        cost[np.abs(cost) <= NOTHING] = 0.0
+        paid = prices @ a[rows]
+        cost = program.cost - paid
+        cost[(np.abs(cost) <= NOTHING) & (paid != 0)] = 0.0
         own = Program(
             sparse.csc_array(a[kept]), program.row_lower[kept], program.row_upper[kept],
             cost, program.lower, program.upper,
@@ -139,6 +142,7 @@ class Groups:
 def _part(program: Program, columns: np.ndarray) -> Program:
     """Some columns of a program, and the rows that have any of them."""
     a = sparse.csr_array(program.a[:, columns])
+    a.eliminate_zeros()
     rows = np.flatnonzero(np.diff(a.indptr))
     return Program(
         sparse.csc_array(a[rows]), program.row_lower[rows], program.row_upper[rows],

@@ -43,8 +43,14 @@ KEPT = 1e-6
 TRIES = 5
 #: Rounds with the cuts of a coarser problem as a guide.
 GUIDED = 12
-#: So many groups and more are solved on their own, to this part of the gap, as long as that closes another tenth of it.
-GROUPS, GROUPS_PART, WORTH_ANOTHER = 8, 0.15, 0.1
+#: So many groups and more are solved on their own,
+GROUPS = 8
+#: together to this part of the gap,
+GROUPS_PART = 0.15
+#: and again as long as that closes another such part.
+WORTH_ANOTHER = 0.1
+#: As long as there is no plan, rounding settles what costs so many gaps more than the bound.
+FAR = 4
 #: More rounds than this help no more: the search says so and stops.
 ROUNDS = 400
 
@@ -246,7 +252,7 @@ def search(
         state.bound = _relaxation(search, inside, state.cost)
     else:
         state.bound = _between(search, state)
-    if state.bound != np.inf and not _by_groups(search, state, known, blocks.workers):
+    if state.bound != np.inf and not _by_groups(search, state, known, blocks):
         _rounded(search, state, known)
     word = "infeasible" if state.bound == np.inf else _whole(search, state)
     if memory is not None and local is not None and state.decisions is not None:
@@ -434,33 +440,48 @@ def _between(search: _Search, state: State) -> float:
     return inside.bound
 
 
-def _by_groups(search: _Search, state: State, known: Known, workers: int) -> bool:
-    """A bound and whole decisions of each group on its own, as long as these close the gap; false if they are too few.
+def _by_groups(search: _Search, state: State, known: Known, blocks: Blocks) -> bool:
+    """A bound and whole decisions of each group on its own, as long as these close the gap.
 
     What they decide is settled as the decisions of the whole master are. A guide's cuts tell where it is good to be,
-    the others alone what it costs at the least.
+    the others alone what it costs at the least. Returns false where rounding may do better: there are few groups, or
+    what they decided gave no plan.
     """
-    gap, workers = search.options.gap, min(workers, os.cpu_count() or 1)
+    if known.margin is not None:
+        return False
     for _ in range(TRIES):
-        before = state.gap()
+        gap, looked = state.gap(), len(search.record.cuts)
         groups = Groups(search.matrix, search.limits.costs, search.record.cuts)
-        if len(groups) < GROUPS or known.margin is not None:
+        if len(groups) < GROUPS:
             return False
-        bound, decisions = groups.solve(known.floors, search.of_gap(GROUPS_PART), search.interrupt, workers)
+        decisions = _of_groups(search, state, known, groups, min(blocks.workers, os.cpu_count() or 1))
+        if decisions is None or state.gap() <= search.options.gap or search.over():
+            break
+        search.report(state, True)
+        worth = np.inf if state.decisions is None else _within(state, search.options.gap)
+        _complete(search, state, decisions[search.master.integer], worth)
+        search.report(state, True)
+        closer = state.gap() < gap - WORTH_ANOTHER * search.options.gap
+        if state.gap() <= search.options.gap or not closer or len(search.record.cuts) == looked:
+            break
+    return state.decisions is not None or state.bound == np.inf
+
+
+def _of_groups(search: _Search, state: State, known: Known, groups: Groups, workers: int) -> np.ndarray | None:
+    """Whole decisions of the groups, with a guide's cuts if there are; the bound without these."""
+    bound, decisions = groups.solve(known.floors, search.of_gap(GROUPS_PART), search.interrupt, workers)
+    if bound < np.inf or state.decisions is None:
         state.bound = max(state.bound, bound)
-        if known.guide is not None and state.gap() > gap and not search.over():
-            groups = Groups(search.matrix, search.limits.costs, [*search.record.cuts, *known.guide.cuts])
-            guided = groups.solve(known.floors, search.of_gap(GROUPS_PART), search.interrupt, workers)[1]
-            decisions = decisions if guided is None else guided
-        if decisions is None or state.gap() <= gap or search.over():
-            break
-        search.report(state, True)
-        within = state.bound + gap * abs(state.bound)
-        _complete(search, state, decisions[search.master.integer], np.inf if state.decisions is None else within)
-        search.report(state, True)
-        if state.gap() <= gap or not state.gap() < before - WORTH_ANOTHER * gap:
-            break
-    return True
+    if known.guide is None or state.gap() <= search.options.gap or search.over():
+        return decisions
+    groups = Groups(search.matrix, search.limits.costs, [*search.record.cuts, *known.guide.cuts])
+    guided = groups.solve(known.floors, search.of_gap(GROUPS_PART), search.interrupt, workers)[1]
+    return decisions if guided is None else guided
+
+
+def _within(state: State, gap: float) -> float:
+    """Cost that is within a gap of the bound."""
+    return state.bound + gap * abs(state.bound)
 
 
 def _rounded(search: _Search, state: State, known: Known) -> None:
@@ -468,7 +489,6 @@ def _rounded(search: _Search, state: State, known: Known) -> None:
 
     Where they come within the gap, no MILP is needed; where they cannot, rounding again costs less than settling them.
     """
-    within = state.bound + search.options.gap * abs(state.bound)
     margin = search.matrix.row_upper if known.margin is None else known.margin
     for _ in range(TRIES):
         before = state.cost
@@ -484,7 +504,8 @@ def _rounded(search: _Search, state: State, known: Known) -> None:
         if decisions is None:
             return
         search.tried(state, decisions)
-        _complete(search, state, decisions[search.master.integer], within)
+        worth = _within(state, search.options.gap * (FAR if state.decisions is None else 1))
+        _complete(search, state, decisions[search.master.integer], worth)
         search.report(state, True)
         if state.cost >= before:
             return
