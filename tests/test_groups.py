@@ -171,7 +171,7 @@ def drawn(seed: int) -> Matrix:
 
 def test_the_bound_of_any_groups_is_between_those_of_the_lp_and_of_the_milp() -> None:
     counts = set()
-    for seed in range(150):
+    for seed in range(100):
         matrix = drawn(seed)
         groups = Groups(matrix, np.zeros(0, int), [])
         relaxed, whole = milp(matrix, [], np.zeros(0), np.zeros(0, int))
