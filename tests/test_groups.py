@@ -262,9 +262,7 @@ def test_no_plan_is_told_as_one_by_groups_too(monkeypatch: pytest.MonkeyPatch) -
     assert answer.status == "infeasible"
 
 
-def by_groups(
-    changes: list[str], monkeypatch: pytest.MonkeyPatch, gap: float = 5e-3
-) -> tuple[rounds.State, list[float]]:
+def by_groups(changes: list[str], monkeypatch: pytest.MonkeyPatch) -> tuple[rounds.State, list[float]]:
     """What is known once groups were solved, and the bounds before and after."""
     monkeypatch.setattr(rounds, "GROUPS", 2)
     seen: list[rounds.State] = []
@@ -280,7 +278,7 @@ def by_groups(
 
     monkeypatch.setattr(rounds, "_by_groups", told)
     matrix = matrix_of({}, changes)
-    benders.search_matrix(matrix, benders.split(matrix), dataclasses.replace(OPTIONS, gap=gap), highs.Interrupt())
+    benders.search_matrix(matrix, benders.split(matrix), OPTIONS, highs.Interrupt())
     return seen[0], bounds
 
 

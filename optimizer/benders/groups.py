@@ -22,6 +22,7 @@ from scipy import sparse
 
 from optimizer import highs
 from optimizer.benders.block import Cut, cut_rows
+from optimizer.benders.master import with_cuts
 from optimizer.benders.split import DIVIDED, components
 from optimizer.highs import Program
 from optimizer.model.matrix import Matrix
@@ -50,8 +51,8 @@ class Groups:
 
     def __init__(self, matrix: Matrix, costs: np.ndarray, cuts: Sequence[Cut]) -> None:
         self._matrix, self._costs, self._offset = matrix, costs, float(matrix.cost_offset.sum())
-        self._held, self._most = cut_rows(cuts, matrix.a.shape[1]), np.array([-cut.constant for cut in cuts])
-        shared, label = _groups(matrix, self._held)
+        self._cuts = cuts
+        shared, label = _groups(matrix, cut_rows(cuts, matrix.a.shape[1]))
         self._shared = np.flatnonzero(shared)
         whole = np.unique(label[matrix.integer])
         rest = np.flatnonzero(~np.isin(label, whole))
@@ -87,7 +88,8 @@ class Groups:
             Columns of the master; None if some group was left without decisions.
         """
         started, options = time.perf_counter(), dataclasses.replace(options, threads=None, parallel=False)
-        program = self._with_cuts(floors)
+        held = with_cuts(self._matrix, self._costs, floors, self._cuts)
+        program = Program(held.a, held.row_lower, held.row_upper, held.objective, held.lower, held.upper)
         relaxed = _run(highs.hand_off_program(program, options), interrupt)
         if relaxed.getModelStatus() != highspy.HighsModelStatus.kOptimal:
             return _best(relaxed, False)
@@ -112,16 +114,6 @@ class Groups:
                 return bound, None
             x[columns] = decisions
         return bound, x
-
-    def _with_cuts(self, floors: np.ndarray) -> Program:
-        matrix, lower = self._matrix, self._matrix.lower.copy()
-        lower[self._costs] = floors
-        return Program(
-            sparse.csc_array(sparse.vstack([matrix.a, self._held])),
-            np.concatenate([matrix.row_lower, np.full(len(self._most), -np.inf)]),
-            np.concatenate([matrix.row_upper, self._most]),
-            matrix.objective, lower, matrix.upper,
-        )  # fmt: skip
 
     def _priced(self, program: Program, duals: np.ndarray) -> tuple[float, Program]:
         """What the shared rows' prices pay for, M$, and the program with these prices in place of the rows."""

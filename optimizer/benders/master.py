@@ -8,6 +8,7 @@ centre:  any inner point with  c y <= level, from an interior-point method that 
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -187,6 +188,19 @@ class Master:
 
     def _decisions(self, solver: highspy.Highs) -> np.ndarray:
         return np.asarray(solver.getSolution().col_value)
+
+
+def with_cuts(matrix: Matrix, costs: np.ndarray, floors: np.ndarray, cuts: Sequence[Cut]) -> Matrix:
+    """The master with the floors of the blocks' costs, and cuts as its last rows, which have no names."""
+    lower = matrix.lower.copy()
+    lower[costs] = floors
+    return dataclasses.replace(
+        matrix,
+        a=sparse.csc_array(sparse.vstack([matrix.a, cut_rows(cuts, matrix.a.shape[1])])),
+        row_lower=np.concatenate([matrix.row_lower, np.full(len(cuts), -np.inf)]),
+        row_upper=np.concatenate([matrix.row_upper, [-cut.constant for cut in cuts]]),
+        lower=lower,
+    )
 
 
 def _with_whole_cost(matrix: Matrix, costs: np.ndarray, floors: np.ndarray) -> Program:

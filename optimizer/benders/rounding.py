@@ -9,7 +9,8 @@ import numpy as np
 from scipy import sparse
 
 from optimizer import highs, start
-from optimizer.benders.block import Cut, cut_rows
+from optimizer.benders.block import Cut
+from optimizer.benders.master import with_cuts
 from optimizer.model.matrix import Matrix
 
 #: Of decisions that are as good, those that use less of a limited cost: all of its room is worth this part of
@@ -49,19 +50,13 @@ def rounded(
     -------
     Columns of the master; None if rounding led nowhere.
     """
-    lower = matrix.lower.copy()
-    lower[costs] = floors
-    held = cut_rows(cuts, matrix.a.shape[1])
-    with_cuts = dataclasses.replace(
+    limited = dataclasses.replace(
         matrix,
-        a=sparse.csc_array(sparse.vstack([matrix.a, held])),
-        row_lower=np.concatenate([matrix.row_lower, np.full(len(cuts), -np.inf)]),
-        row_upper=np.concatenate([margin, [-cut.constant for cut in cuts]]),
+        row_upper=margin,
         cost_rows=sparse.csr_array((matrix.objective + _tie_break(matrix, margin, best, hoped))[None, :]),
         cost_offset=np.zeros(1),
-        lower=lower,
     )
-    answer = start.first_plan(with_cuts, options, interrupt)
+    answer = start.first_plan(with_cuts(limited, costs, floors, cuts), options, interrupt)
     return None if answer is None else answer.x
 
 
