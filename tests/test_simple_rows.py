@@ -109,6 +109,43 @@ def test_bounds_that_cross_whatever_is_decided_are_told() -> None:
         BlockSolver(0, block(given)).cut(np.array([8.0, 0.0]))
 
 
+def two_needs() -> Block:
+    """x0 >= 4 and x1 >= 1, each at most the decision of its number: y0 >= 4 and y1 >= 1."""
+    given = Program(
+        sparse.csc_array(np.array([[1.0, 0.0, -1.0, 0.0], [0.0, 1.0, 0.0, -1.0]])),
+        np.full(2, -FREE),
+        np.zeros(2),
+        np.zeros(4),
+        np.array([4.0, 1.0, 0.0, 0.0]),
+        np.array([FREE, FREE, 30.0, 30.0]),
+    )
+    return Block(given, np.arange(2), np.arange(2), 2)
+
+
+def test_a_block_that_cannot_operate_again_is_refused_nearer_to_where_it_could() -> None:
+    """From (0, 0) to (20, 1.25): first y0 >= 4 is proven, on the way, at (4, 0.25), y1 >= 1, then the distance 5."""
+    solver, inside, none = BlockSolver(0, two_needs()), np.array([20.0, 1.25]), np.zeros(2)
+    assert solver.cut(inside).possible
+    first, nearer, deepest = (solver.cut(none) for _ in range(3))
+    assert [first.value, *first.slope] == pytest.approx([4.0, -1.0, 0.0])
+    assert [nearer.constant, *nearer.slope] == pytest.approx([1.0, 0.0, -1.0])
+    assert nearer.at == pytest.approx([4.0, 0.25])
+    assert [deepest.value, *deepest.slope] == pytest.approx([5.0, -1.0, -1.0])
+
+
+def test_where_a_block_never_operated_the_distance_follows_the_first_proof() -> None:
+    solver = BlockSolver(0, two_needs())
+    assert [solver.cut(np.zeros(2)).value for _ in range(3)] == pytest.approx([4.0, 5.0, 5.0])
+
+
+def test_what_refuses_everything_is_noise_where_a_block_could_operate() -> None:
+    solver, nothing = BlockSolver(0, two_needs()), np.zeros(2)
+    with pytest.raises(BlockError, match="whatever is decided"):
+        solver._refusal(nothing, 1.0, nothing)
+    assert solver.cut(np.array([20.0, 1.25])).possible
+    assert solver._refusal(nothing, 1.0, nothing) is None
+
+
 @pytest.fixture(scope="module")
 def blocks() -> tuple[Block, ...]:
     matrix = compile_matrix(build(synthetic(5, 2, 6, periods=1)))
@@ -146,16 +183,19 @@ def test_cuts_are_those_of_the_lp_with_all_rows(blocks: tuple[Block, ...]) -> No
         y = np.zeros(1 + max(given.decisions.max(initial=0), given.cost))
         for here, cost in zip(at, costs, strict=True):
             y[given.decisions] = here
-            cut = solver.cut(y)
-            kinds.add(cut.possible)
-            assert cut.possible == (cost is not None)
-            if cost is not None:
-                assert cut.value == pytest.approx(cost, rel=1e-7, abs=1e-6)
-            for there, other in zip(at, costs, strict=True):
-                if other is not None:
-                    most = other if cut.possible else 0.0
-                    assert cut.value + cut.slope @ (there - cut.at) <= most + 1e-5 * max(1.0, abs(most))
-    assert kinds == {True, False}
+            for _ in range(3):  # a proof, one nearer to where it could operate, and the distance
+                cut = solver.cut(y)
+                kinds.add((cut.possible, np.array_equal(cut.at, here)))
+                assert cut.possible == (cost is not None)
+                if cost is not None:
+                    assert cut.value == pytest.approx(cost, rel=1e-7, abs=1e-6)
+                else:
+                    assert cut.value + cut.slope @ (here - cut.at) > 0
+                for there, other in zip(at, costs, strict=True):
+                    if other is not None:
+                        most = other if cut.possible else 0.0
+                        assert cut.value + cut.slope @ (there - cut.at) <= most + 1e-5 * max(1.0, abs(most))
+    assert kinds == {(True, True), (False, True), (False, False)}
 
 
 def test_a_basis_with_all_rows_needs_no_further_step(blocks: tuple[Block, ...]) -> None:

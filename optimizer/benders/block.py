@@ -10,8 +10,10 @@ Farkas' proof). Whatever x within its bounds, operation needs
 
     r T y  >=  sum_i r_i (l_i where r_i > 0, u_i where r_i < 0)  -  max_x r A x
 
-which y0 does not keep. Where the weights prove nothing beyond the solver's tolerance, the least distance from y0 to
-decisions that allow operation is found, which is convex too; its slope g gives the cut  distance(y0) + g (y - y0) <= 0.
+which y0 does not keep. A block that cannot operate twice in a row is asked for more proofs on the way from y0 to
+decisions at which it could: each refuses what the one before did not. Where that did not help either, or the weights
+prove nothing beyond the solver's tolerance, the least distance from y0 to decisions that allow operation is found,
+which is convex too; its slope g gives the cut  distance(y0) + g (y - y0) <= 0.
 """
 
 from __future__ import annotations
@@ -34,8 +36,8 @@ NO_DISTANCE = 1e-6
 NO_WEIGHT = 1e-9
 #: Smaller coefficients of cuts are noise.
 NEGLIGIBLE = 1e-9
-#: A proof costs nothing more, but the distance cuts deeper: it is found where so many proofs in turn did not help.
-PROOFS = 1
+#: Proofs at most on the way to decisions at which a block could operate.
+STEPS = 10
 #: From the last basis no more than this part of the rows in iterations: presolve and a new start are faster then.
 WARM_ITERATIONS = 0.3
 UNLIMITED = 2**31 - 1
@@ -123,6 +125,7 @@ class BlockSolver:
         self._solver = _handed(self._rows.rest)
         self._distance: highspy.Highs | None = None
         self._misses = 0
+        self._inside: np.ndarray | None = None
         self._last: Cut | None = None
         self._begun = False
 
@@ -157,12 +160,39 @@ class BlockSolver:
 
     def _found(self, at: np.ndarray) -> Cut:
         bounds = self._rows.at(at)
-        found = None if bounds.crossing is not None else self._cost(at, bounds)
-        self._misses = 0 if found is not None else self._misses + 1
-        return found or (self._proof(at, bounds) if self._misses <= PROOFS else None) or self._impossible(at, bounds)
+        found = self._cost(at, bounds)
+        if found is not None:
+            self._inside, self._misses = at, 0
+            return found
+        # a proof costs nothing more, some on the way inside cost a little, the distance costs much and cuts deepest
+        self._misses += 1
+        inside = self._inside if self._misses == 2 else None
+        proof = self._proof(at, bounds) if self._misses == 1 or inside is not None else None
+        if proof is None:
+            return self._impossible(at, bounds)
+        return proof if inside is None else self._nearer(proof, inside)
+
+    def _nearer(self, proof: Cut, inside: np.ndarray) -> Cut:
+        """The last proof on the way from where the block cannot operate to decisions at which it could.
+
+        Each step goes to where the proof so far ends.
+        """
+        for _ in range(STEPS):
+            there = proof.value + float(proof.slope @ (inside - proof.at))
+            if there >= -NO_DISTANCE:
+                break
+            point = proof.at + proof.value / (proof.value - there) * (inside - proof.at)
+            bounds = self._rows.at(point)
+            further = self._proof(point, bounds) if self._cost(point, bounds) is None else None
+            if further is None:
+                break
+            proof = further
+        return proof
 
     def _cost(self, at: np.ndarray, bounds: Bounds) -> Cut | None:
         """Least cost and its slope; None if the block cannot operate."""
+        if bounds.crossing is not None:
+            return None
         if not self._begun:
             self._solver.clearSolver()  # impossible decisions end far from those given next: presolve is faster
         lower, upper = np.append(bounds.lower, at), np.append(np.maximum(bounds.lower, bounds.upper), at)
@@ -215,7 +245,9 @@ class BlockSolver:
         if not np.isfinite(value) or value <= NO_DISTANCE * max(1.0, size):
             return None
         if size <= NO_WEIGHT:
-            raise BlockError(self.number, proven=True)
+            if self._inside is None:
+                raise BlockError(self.number, proven=True)
+            return None  # where it could operate before, this is noise
         return Cut(self.number, self.block.decisions, self.block.cost, at, value / size, slope / size, False, None)
 
     def _impossible(self, at: np.ndarray, bounds: Bounds) -> Cut:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from benchmarks.one_run import STOPPED
 from benchmarks.pairs import STAGES, Run, Size, agree, instance_folder, median, run, spread, table
 
 
@@ -22,7 +23,7 @@ def main(sizes: Sequence[Size], one: str = "monolithic", other: str = "pypsa", l
             continue
         for mine, theirs in whole:
             assert agree(mine, theirs), (mine, theirs)
-        lines += _stages(whole, one, other)
+        lines += [*_stages(whole, one, other), *_stopped(whole, one, other, limit)]
     return lines
 
 
@@ -38,5 +39,17 @@ def _stages(pairs: list[tuple[Run, Run]], one: str, other: str) -> list[str]:
     return table(["seconds", one, other, "ratio"], rows)
 
 
+def _stopped(pairs: list[tuple[Run, Run]], one: str, other: str, limit: float) -> list[str]:
+    """What to know of sides that the limit stopped."""
+    lines = []
+    for name, runs in zip((one, other), zip(*pairs, strict=True), strict=True):
+        count = sum(run["status"] == STOPPED for run in runs)
+        if count:
+            lines += ["", f"{name}: {count} of {len(runs)} stopped after {limit:,.0f} s of solving; it needs more."]
+    return lines
+
+
 def _gap(run: Run) -> float:
-    return float((run["objective"] - run["bound"]) / abs(run["objective"]))
+    """Relative gap; infinite where no plan is known."""
+    known = run["objective"] < float("inf")
+    return float((run["objective"] - run["bound"]) / abs(run["objective"])) if known else float("inf")
