@@ -86,10 +86,11 @@ def test_bounds_that_cross_forbid_decisions() -> None:
     assert cut.slope == pytest.approx([0.0, 1.0])
 
 
-def test_bounds_that_cross_by_a_hair_are_no_reason_to_refuse_what_was_possible() -> None:
+@pytest.mark.parametrize("unit", [1.0, 0.01])
+def test_bounds_that_cross_by_a_hair_are_no_reason_to_refuse_what_was_possible(unit: float) -> None:
     """x is at least 100 y0 and at most 100 y1."""
     given = Program(
-        sparse.csc_array(np.array([[1.0, -100.0, 0.0], [1.0, 0.0, -100.0]])),
+        sparse.csc_array(unit * np.array([[1.0, -100.0, 0.0], [1.0, 0.0, -100.0]])),
         np.array([0.0, -FREE]),
         np.array([FREE, 0.0]),
         np.array([1.0, 0.0, 0.0]),
@@ -131,6 +132,28 @@ def test_a_block_that_cannot_operate_again_is_refused_nearer_to_where_it_could()
     assert [nearer.constant, *nearer.slope] == pytest.approx([1.0, 0.0, -1.0])
     assert nearer.at == pytest.approx([4.0, 0.25])
     assert [deepest.value, *deepest.slope] == pytest.approx([5.0, -1.0, -1.0])
+
+
+def three_needs() -> Block:
+    """y0 >= 4, y1 >= 1 and y2 >= 0.3, as in `two_needs`."""
+    given = Program(
+        sparse.csc_array(np.hstack([np.eye(3), -np.eye(3)])),
+        np.full(3, -FREE),
+        np.zeros(3),
+        np.zeros(6),
+        np.array([4.0, 1.0, 0.3, 0.0, 0.0, 0.0]),
+        np.full(6, 30.0),
+    )
+    return Block(given, np.arange(3), np.arange(3), 3)
+
+
+def test_the_way_goes_on_while_something_is_refused_and_to_where_the_block_operated_last() -> None:
+    """To (20, 1.25, 0.31): y0 >= 4, y1 >= 1, then y2 >= 0.3. To (5, 5, 5), operated later: y0 >= 4 is all there is."""
+    solver, none = BlockSolver(0, three_needs()), np.zeros(3)
+    for inside, slope in (((20.0, 1.25, 0.31), [0.0, 0.0, -1.0]), ((5.0, 5.0, 5.0), [-1.0, 0.0, 0.0])):
+        assert solver.cut(np.array(inside)).possible
+        assert solver.cut(none).slope == pytest.approx([-1.0, 0.0, 0.0])
+        assert solver.cut(none).slope == pytest.approx(slope)
 
 
 def test_where_a_block_never_operated_the_distance_follows_the_first_proof() -> None:

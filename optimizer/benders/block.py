@@ -10,10 +10,11 @@ Farkas' proof). Whatever x within its bounds, operation needs
 
     r T y  >=  sum_i r_i (l_i where r_i > 0, u_i where r_i < 0)  -  max_x r A x
 
-which y0 does not keep. A block that cannot operate twice in a row is asked for more proofs on the way from y0 to
-decisions at which it could: each refuses what the one before did not. Where that did not help either, or the weights
-prove nothing beyond the solver's tolerance, the least distance from y0 to decisions that allow operation is found,
-which is convex too; its slope g gives the cut  distance(y0) + g (y - y0) <= 0.
+which y0 does not keep. A block that cannot operate twice in a row, but could before, is asked for more proofs on the
+way from y0 to decisions at which it could, each where the one before ends; the last is the cut. Where there is none, or
+that did not help either, or the weights prove nothing beyond the solver's tolerance, the least distance from y0 to
+decisions that allow operation is found, which is convex too; its slope g gives the cut
+distance(y0) + g (y - y0) <= 0.
 """
 
 from __future__ import annotations
@@ -78,8 +79,10 @@ class Cut:
         Number of the block.
     decisions, cost
         Columns of the master.
+    at
+        Decisions where it was found: those asked for, or some on the way to others at which the block could operate.
     possible
-        Can the block operate at ``at``.
+        Can the block operate at the decisions asked for.
     x
         Values of the block's own columns; None if it cannot operate, or if they stayed where they were found.
     """
@@ -92,6 +95,10 @@ class Cut:
     slope: np.ndarray
     possible: bool
     x: np.ndarray | None
+
+    def at_decisions(self, y: np.ndarray) -> float:
+        """Value of the cut at decisions of the block."""
+        return self.value + float(self.slope @ (y - self.at))
 
     @property
     def constant(self) -> float:
@@ -151,7 +158,7 @@ class BlockSolver:
     def cut(self, y: np.ndarray) -> Cut:
         """What decisions (of the master) mean for the block; the last cut once more where they are the same for it.
 
-        Not where it cannot operate: a proof that did not help is followed by a cut that goes deeper.
+        Not where it cannot operate: a proof that did not help is followed by other cuts.
         """
         at = np.clip(y[self.block.decisions], self._lower, self._upper)
         if self._last is None or not self._last.possible or not np.array_equal(at, self._last.at):
@@ -160,11 +167,17 @@ class BlockSolver:
 
     def _found(self, at: np.ndarray) -> Cut:
         bounds = self._rows.at(at)
-        found = self._cost(at, bounds)
-        if found is not None:
-            self._inside, self._misses = at, 0
-            return found
-        # a proof costs nothing more, some on the way inside cost a little, the distance costs much and cuts deepest
+        found = self._operated(at, bounds) or self._refused(at, bounds)
+        if found.possible:
+            self._inside, self._misses = found.at, 0
+        return found
+
+    def _operated(self, at: np.ndarray, bounds: Bounds) -> Cut | None:
+        """Least cost and its slope; None where bounds cross, or else if the LP gives none."""
+        return None if bounds.crossing is not None else self._cost(at, bounds)
+
+    def _refused(self, at: np.ndarray, bounds: Bounds) -> Cut:
+        """A proof costs nothing more, some on the way inside a little, the distance much; that cuts deepest."""
         self._misses += 1
         inside = self._inside if self._misses == 2 else None
         proof = self._proof(at, bounds) if self._misses == 1 or inside is not None else None
@@ -175,24 +188,23 @@ class BlockSolver:
     def _nearer(self, proof: Cut, inside: np.ndarray) -> Cut:
         """The last proof on the way from where the block cannot operate to decisions at which it could.
 
-        Each step goes to where the proof so far ends.
+        Each step goes to where the proof so far ends; what it finds must still refuse the decisions asked for.
         """
+        asked = proof.at
         for _ in range(STEPS):
-            there = proof.value + float(proof.slope @ (inside - proof.at))
+            here, there = proof.at_decisions(asked), proof.at_decisions(inside)
             if there >= -NO_DISTANCE:
                 break
-            point = proof.at + proof.value / (proof.value - there) * (inside - proof.at)
+            point = asked + here / (here - there) * (inside - asked)
             bounds = self._rows.at(point)
-            further = self._proof(point, bounds) if self._cost(point, bounds) is None else None
-            if further is None:
+            further = self._proof(point, bounds) if self._operated(point, bounds) is None else None
+            if further is None or further.at_decisions(asked) <= NO_DISTANCE:
                 break
             proof = further
         return proof
 
     def _cost(self, at: np.ndarray, bounds: Bounds) -> Cut | None:
-        """Least cost and its slope; None if the block cannot operate."""
-        if bounds.crossing is not None:
-            return None
+        """Least cost and its slope; None if the LP gives none. Bounds that cross by a hair are one."""
         if not self._begun:
             self._solver.clearSolver()  # impossible decisions end far from those given next: presolve is faster
         lower, upper = np.append(bounds.lower, at), np.append(np.maximum(bounds.lower, bounds.upper), at)
