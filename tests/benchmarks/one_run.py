@@ -7,7 +7,7 @@ Stages, in seconds of the processor, so that other work on the machine hardly co
 matrices of parts; theirs: PyPSA network and linopy model); hand-off (until the first ``Highs.run()``); solve (inside
 ``Highs.run()``); between (from the first to the last of them, less what is inside: with a coarser problem first, the
 build of the other's parts); results (after the last: our tables and check of the plan; their tables of the network).
-``elapsed`` is by the wall. A side that the limit stopped says so in ``status``, and has the cost it knows, if any.
+``elapsed`` is by the wall. PyPSA stopped by the limit has a ``status`` in our words; ours without a plan by then fails.
 """
 
 from __future__ import annotations
@@ -24,10 +24,8 @@ import highspy
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 GAP = 0.005
-#: A side that needs longer has not solved the problem,
+#: A side that needs longer has not solved the problem.
 TIME_LIMIT = 1800.0
-#: and says so in our words.
-STOPPED = "feasible at time limit"
 
 
 class HandedOff(Exception):
@@ -118,9 +116,10 @@ def pypsa(case: str, clock: Clock, limit: float) -> dict[str, Any]:
     clock.mark("end")
     solver = problem.model.solver_model
     stopped = solver.getModelStatus() == highspy.HighsModelStatus.kTimeLimit
+    word = "feasible at time limit" if objective < float("inf") else "no incumbent"
     return {
         "objective": objective, "bound": float(solver.getInfo().mip_dual_bound), "columns": int(problem.model.nvars),
-        "rows": int(problem.model.ncons), "method": "monolithic", "status": STOPPED if stopped else "",
+        "rows": int(problem.model.ncons), "method": "monolithic", "status": word if stopped else "",
     }  # fmt: skip
 
 
