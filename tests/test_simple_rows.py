@@ -110,22 +110,23 @@ def test_bounds_that_cross_whatever_is_decided_are_told() -> None:
         BlockSolver(0, block(given)).cut(np.array([8.0, 0.0]))
 
 
-def two_needs() -> Block:
-    """x0 >= 4 and x1 >= 1, each at most the decision of its number: y0 >= 4 and y1 >= 1."""
+def needs(*least: float) -> Block:
+    """x0 >= least[0], x1 >= least[1] and so on, each at most the decision of its number."""
+    count = len(least)
     given = Program(
-        sparse.csc_array(np.array([[1.0, 0.0, -1.0, 0.0], [0.0, 1.0, 0.0, -1.0]])),
-        np.full(2, -FREE),
-        np.zeros(2),
-        np.zeros(4),
-        np.array([4.0, 1.0, 0.0, 0.0]),
-        np.array([FREE, FREE, 30.0, 30.0]),
+        sparse.csc_array(np.hstack([np.eye(count), -np.eye(count)])),
+        np.full(count, -FREE),
+        np.zeros(count),
+        np.zeros(2 * count),
+        np.array([*least, *np.zeros(count)]),
+        np.full(2 * count, 30.0),
     )
-    return Block(given, np.arange(2), np.arange(2), 2)
+    return Block(given, np.arange(count), np.arange(count), count)
 
 
 def test_a_block_that_cannot_operate_again_is_refused_nearer_to_where_it_could() -> None:
     """From (0, 0) to (20, 1.25): first y0 >= 4 is proven, on the way, at (4, 0.25), y1 >= 1, then the distance 5."""
-    solver, inside, none = BlockSolver(0, two_needs()), np.array([20.0, 1.25]), np.zeros(2)
+    solver, inside, none = BlockSolver(0, needs(4.0, 1.0)), np.array([20.0, 1.25]), np.zeros(2)
     assert solver.cut(inside).possible
     first, nearer, deepest = (solver.cut(none) for _ in range(3))
     assert [first.value, *first.slope] == pytest.approx([4.0, -1.0, 0.0])
@@ -134,22 +135,9 @@ def test_a_block_that_cannot_operate_again_is_refused_nearer_to_where_it_could()
     assert [deepest.value, *deepest.slope] == pytest.approx([5.0, -1.0, -1.0])
 
 
-def three_needs() -> Block:
-    """y0 >= 4, y1 >= 1 and y2 >= 0.3, as in `two_needs`."""
-    given = Program(
-        sparse.csc_array(np.hstack([np.eye(3), -np.eye(3)])),
-        np.full(3, -FREE),
-        np.zeros(3),
-        np.zeros(6),
-        np.array([4.0, 1.0, 0.3, 0.0, 0.0, 0.0]),
-        np.full(6, 30.0),
-    )
-    return Block(given, np.arange(3), np.arange(3), 3)
-
-
 def test_the_way_goes_on_while_something_is_refused_and_to_where_the_block_operated_last() -> None:
     """To (20, 1.25, 0.31): y0 >= 4, y1 >= 1, then y2 >= 0.3. To (5, 5, 5), operated later: y0 >= 4 is all there is."""
-    solver, none = BlockSolver(0, three_needs()), np.zeros(3)
+    solver, none = BlockSolver(0, needs(4.0, 1.0, 0.3)), np.zeros(3)
     for inside, slope in (((20.0, 1.25, 0.31), [0.0, 0.0, -1.0]), ((5.0, 5.0, 5.0), [-1.0, 0.0, 0.0])):
         assert solver.cut(np.array(inside)).possible
         assert solver.cut(none).slope == pytest.approx([-1.0, 0.0, 0.0])
@@ -157,12 +145,12 @@ def test_the_way_goes_on_while_something_is_refused_and_to_where_the_block_opera
 
 
 def test_where_a_block_never_operated_the_distance_follows_the_first_proof() -> None:
-    solver = BlockSolver(0, two_needs())
+    solver = BlockSolver(0, needs(4.0, 1.0))
     assert [solver.cut(np.zeros(2)).value for _ in range(3)] == pytest.approx([4.0, 5.0, 5.0])
 
 
 def test_what_refuses_everything_is_noise_where_a_block_could_operate() -> None:
-    solver, nothing = BlockSolver(0, two_needs()), np.zeros(2)
+    solver, nothing = BlockSolver(0, needs(4.0, 1.0)), np.zeros(2)
     with pytest.raises(BlockError, match="whatever is decided"):
         solver._refusal(nothing, 1.0, nothing)
     assert solver.cut(np.array([20.0, 1.25])).possible
