@@ -105,14 +105,18 @@ class Program:
     upper: np.ndarray
     offset: float = 0.0
 
+    @staticmethod
+    def of(matrix: Matrix) -> Program:
+        """The matrix without its whole numbers."""
+        offset = float(matrix.cost_offset.sum())
+        return Program(
+            matrix.a, matrix.row_lower, matrix.row_upper, matrix.objective, matrix.lower, matrix.upper, offset
+        )
+
 
 def hand_off(matrix: Matrix, options: Options) -> highspy.Highs:
     """Pass the matrix to HiGHS."""
-    offset = float(matrix.cost_offset.sum())
-    program = Program(
-        matrix.a, matrix.row_lower, matrix.row_upper, matrix.objective, matrix.lower, matrix.upper, offset
-    )
-    return hand_off_program(program, options, matrix.integer)
+    return hand_off_program(Program.of(matrix), options, matrix.integer)
 
 
 def hand_off_program(program: Program, options: Options, integer: np.ndarray | None = None) -> highspy.Highs:

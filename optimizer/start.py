@@ -46,11 +46,7 @@ class Relaxation:
     """The LP of a model, kept alive while decisions are fixed in it."""
 
     def __init__(self, matrix: Matrix, options: highs.Options, interrupt: highs.Interrupt) -> None:
-        program = Program(
-            matrix.a, matrix.row_lower, matrix.row_upper, matrix.objective, matrix.lower, matrix.upper,
-            float(matrix.cost_offset.sum()),
-        )  # fmt: skip
-        self._solver = highs.hand_off_program(program, dataclasses.replace(options, parallel=False))
+        self._solver = highs.hand_off_program(Program.of(matrix), dataclasses.replace(options, parallel=False))
         highs.watch(self._solver, interrupt)
 
     def solve(self, below: float = np.inf) -> Point | None:

@@ -88,14 +88,13 @@ class Groups:
             Columns of the master; None if some group was left without decisions.
         """
         started, options = time.perf_counter(), dataclasses.replace(options, threads=None, parallel=False)
-        held = with_cuts(self._matrix, self._costs, floors, self._cuts)
-        program = Program(held.a, held.row_lower, held.row_upper, held.objective, held.lower, held.upper)
+        program = Program.of(with_cuts(self._matrix, self._costs, floors, self._cuts))
         relaxed = _run(highs.hand_off_program(program, options), interrupt)
         if relaxed.getModelStatus() != highspy.HighsModelStatus.kOptimal:
             return _best(relaxed, False)
         x, duals = np.asarray(relaxed.getSolution().col_value), np.asarray(relaxed.getSolution().row_dual)
         paid, priced = self._priced(program, duals)
-        open_each = options.gap * abs(relaxed.getInfo().objective_function_value + self._offset) / max(len(self), 1)
+        open_each = options.gap * abs(relaxed.getInfo().objective_function_value) / max(len(self), 1)
 
         def best(columns: np.ndarray) -> tuple[float, np.ndarray | None]:
             part, integer = _part(priced, columns), self._matrix.integer[columns]
