@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -293,6 +294,23 @@ def test_an_answer_does_not_depend_on_those_in_between() -> None:
             answer = benders.search_matrix(matrix, parts, TIGHT, highs.Interrupt(), memory=memory)
         answers.append(answer.x)
     assert np.array_equal(answers[0], answers[1]) and np.array_equal(answers[0], answers[2])
+
+
+def test_a_recalled_plan_is_rounded_for_only_where_it_is_far_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bool] = []
+    rounded = rounds.rounded
+
+    def seen(*given: Any) -> np.ndarray | None:
+        asked.append(True)
+        return rounded(*given)
+
+    monkeypatch.setattr(rounds, "rounded", seen)
+    memory, options = benders.Memory(), dataclasses.replace(TIGHT, gap=2e-3)
+    for change, needed in (((), True), ((UPKEEP,), False), (("compute_demand.*.it_mw*=0.7",), True)):
+        asked.clear()
+        matrix = matrix_of("one region", *change)
+        benders.search_matrix(matrix, benders.split(matrix, small=0), options, highs.Interrupt(), memory=memory)
+        assert bool(asked) == needed, change
 
 
 def test_memory_of_another_problem_does_no_harm(small: Instance) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks import building, floor, scaling, side_by_side, solver_steps, warm, workers
+from benchmarks import building, floor, scaling, side_by_side, solver_steps, sweeping, warm, workers
 from benchmarks.pairs import Size
 
 #: About 50,000, 250,000 and 1,000,000 columns here.
@@ -30,9 +30,10 @@ SECTIONS = {
     "Side by side, our own choice of method": lambda g: side_by_side.main(_sizes(g), "ours", limit=g.limit),
     "Floor": lambda g: floor.main(_whole(g), g.pairs, g.limit),
     "Build and hand-off": lambda g: building.main(_sizes(g)),
-    "Scaling": lambda g: scaling.main(g.sites, g.grid, g.workers),
+    "Scaling": lambda g: scaling.main(g.sites, g.grid, g.workers, g.pairs),
     "Workers": lambda g: workers.main(g.sites[0], g.grid, g.pairs),
     "Warm starts": lambda _: warm.main(),
+    "Sweep": lambda g: sweeping.main(g.workers, g.pairs),
     "Solver, step by step": lambda _: solver_steps.main(),
 }
 
@@ -49,10 +50,10 @@ def _whole(given: argparse.Namespace) -> list[Size]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", nargs="+", default=SIZES)
-    parser.add_argument("--pairs", type=int, default=5)
+    parser.add_argument("--pairs", type=int, default=5, help="how often sides, or sizes of Scaling, take turns")
     parser.add_argument("--sites", nargs="+", type=int, default=[5, 10, 20])
     parser.add_argument("--grid", nargs=3, type=int, default=[10, 168, 8])
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes of Scaling")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes of Scaling and Sweep")
     parser.add_argument("--limit", type=float, default=1800, help="seconds of solving")
     parser.add_argument("--only", nargs="+", help="sections whose title begins so", default=[""])
     parser.add_argument("-o", "--output", type=Path, default=Path("results/bench.md"))

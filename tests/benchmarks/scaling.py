@@ -5,32 +5,32 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from benchmarks.pairs import Run, run, table
+from benchmarks.pairs import Run, run, spread, table
 
 FIGURES = ("elapsed", "processor", "memory_mb")
 
 
-def main(sites: Sequence[int], grid: Sequence[int], workers: int) -> list[str]:
+def main(sites: Sequence[int], grid: Sequence[int], workers: int, turns: int) -> list[str]:
     """Lines of the section; ``grid`` is years, hours of a period, and periods."""
-    found = [(count, run("one_synthetic.py", count, *grid, workers)) for count in sites]
-    done = [(count, one) for count, one in found if one]
-    rows = [
-        [str(count), f"{one['columns']:,}", one["status"], *(f"{one[name]:.1f}" for name in FIGURES)] if one
-        else [str(count), "", "did not finish", "", "", ""]
-        for count, one in found
-    ]  # fmt: skip
-    slopes = [f"{slope([one for _, one in done], name):.2f}" for name in FIGURES] if len(done) > 1 else ["", "", ""]
-    rows.append(["slope over columns", "", "", *slopes])
+    found = [{count: run("one_synthetic.py", count, *grid, workers) for count in sites} for _ in range(turns)]
+    rows = [_row(count, [done for turn in found if (done := turn[count])]) for count in sites]
+    whole = [turn for turn in found if all(turn.values())]
+    if whole and len(sites) > 1:
+        rows.append(["slope", "", "", "", *(spread([slope(turn, name) for turn in whole]) for name in FIGURES)])
     years, hours, periods = grid
     head = f"`synthetic(sites, years={years}, hours={hours}, periods={periods})`, {workers} processes, benders."
-    return [
-        head,
-        "",
-        *table(["sites", "columns", "status", "elapsed", "of all processors", "largest process, MB"], rows),
-    ]
+    names = ["sites", "runs", "columns", "status", "elapsed", "of all processors", "largest process, MB"]
+    return [head, "", *table(names, rows)]
 
 
-def slope(runs: list[Run], name: str) -> float:
-    """By least squares: 1 is in proportion."""
-    columns, figures = (np.log([one[key] for one in runs]) for key in ("columns", name))
-    return float(np.polyfit(columns, figures, 1)[0])
+def _row(count: int, done: list[Run]) -> list[str]:
+    if not done:
+        return [str(count), "0", "", "did not finish", "", "", ""]
+    figures = [spread([one[name] for one in done]) for name in FIGURES]
+    return [str(count), str(len(done)), f"{done[0]['columns']:,}", done[0]["status"], *figures]
+
+
+def slope(turn: dict[int, Run], name: str) -> float:
+    """Exponent of the number of sites by least squares: 1 is in proportion."""
+    figures = [one[name] for one in turn.values()]
+    return float(np.polyfit(np.log(list(turn)), np.log(figures), 1)[0])

@@ -2,12 +2,13 @@
 
 lp       the relaxation by algorithm
 root     gap of the relaxation, and of the root after HiGHS' cuts, without each tightening row and with all of them
-start    gap and time of the first plan, then the time to a gap of 0.5 % from it, without it, and by decomposition
-options  time to 0.5 % of the whole matrix by HiGHS option, as a geometric mean of ratios over seeds
+start    time to a gap of 0.5 % from a first plan, without it, and by decomposition
+options  time to 0.5 % of a small whole matrix by HiGHS option, another seed every turn
 blocks   LPs of the decomposition by algorithm: the first of each block, and a second at other decisions
 
-Seconds are of the processor, one thread, so that other work on the machine hardly counts; what is compared takes turns.
-Nothing is tested. HiPO needs ``highspy-extras``; without it its lines say so.
+Seconds are of the processor, one thread, so that other work on the machine hardly counts; what is compared takes turns,
+and ratios are to the first line of its kind. Nothing is tested. HiPO needs ``highspy-extras``; without it its lines say
+so.
 """
 
 from __future__ import annotations
@@ -17,10 +18,11 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import highspy
 import numpy as np
+from benchmarks.pairs import spread, table
 
 from optimizer import apply_overrides, benders, highs, read_instance
 from optimizer.instance import Instance
@@ -30,11 +32,12 @@ from optimizer.start import first_plan
 from optimizer.synthetic import synthetic
 
 STARGATE = Path(__file__).parents[2] / "instances" / "stargate-us"
-CASES: dict[str, Callable[[], Instance]] = {
-    "stargate-us coarse": lambda: apply_overrides(read_instance(STARGATE), ["options.resolution=coarse"]),
-    "synthetic 5k": lambda: synthetic(sites=4, years=5, hours=24, periods=1),
-    "synthetic 25k": lambda: synthetic(sites=4, years=4, hours=24, periods=6),
-    "synthetic 100k": lambda: synthetic(sites=8, years=6, hours=24, periods=8),
+#: Each with how often all of it takes turns.
+CASES: dict[str, tuple[Callable[[], Instance], int]] = {
+    "synthetic 5k": (lambda: synthetic(sites=4, years=5, hours=24, periods=1), 5),
+    "synthetic 25k": (lambda: synthetic(sites=4, years=4, hours=24, periods=6), 2),
+    "stargate-us coarse": (lambda: apply_overrides(read_instance(STARGATE), ["options.resolution=coarse"]), 1),
+    "synthetic 100k": (lambda: synthetic(sites=8, years=6, hours=24, periods=8), 1),
 }
 ALGORITHMS: dict[str, dict[str, Any]] = {
     "simplex": {"solver": "simplex"},
@@ -42,9 +45,10 @@ ALGORITHMS: dict[str, dict[str, Any]] = {
     "IPX, no crossover": {"solver": "ipx", "run_crossover": "off"},
     "HiPO": {"solver": "hipo"},
     "HiPO, no crossover": {"solver": "hipo", "run_crossover": "off"},
-    "PDLP": {"solver": "pdlp", "run_crossover": "off"},
+    "PDLP": {"solver": "pdlp", "run_crossover": "off", "time_limit": 20.0},
 }
 SETTINGS: dict[str, dict[str, Any]] = {
+    "as set": {},
     "heuristic effort 0.2": {"mip_heuristic_effort": 0.2},
     "heuristic effort 0.01": {"mip_heuristic_effort": 0.01},
     "no feasibility jump": {"mip_heuristic_run_feasibility_jump": False},
@@ -55,9 +59,20 @@ SETTINGS: dict[str, dict[str, Any]] = {
 }
 #: Rows that follow from others and only tighten the relaxation.
 TIGHTENING = ("open_sites_carry_demand",)
-GAP, LIMIT, SEEDS = 0.005, 120.0, (0, 1)
+#: Columns up to which a matrix is branched on often enough to compare options.
+SMALL = 10_000
+GAP, LIMIT = 0.005, 60.0
 UNLIMITED = highs.Options(gap=GAP, threads=1, parallel=False)
 ONE_THREAD = dataclasses.replace(UNLIMITED, time_limit=LIMIT)
+
+
+class Step(NamedTuple):
+    """A choice: what it is compared with, seconds (none where there was no answer), and what was found."""
+
+    kind: str
+    title: str
+    seconds: float | None
+    found: str
 
 
 def timed(work: Callable[[], Any]) -> tuple[Any, float]:
@@ -91,21 +106,21 @@ def relaxed(matrix: Matrix, algorithm: dict[str, Any]) -> highspy.Highs | None:
     return solver if solver.getModelStatus() == highspy.HighsModelStatus.kOptimal else None
 
 
-def lp(name: str, matrix: Matrix) -> Iterator[str]:
+def lp(matrix: Matrix, _: int) -> Iterator[Step]:
     for algorithm, options in ALGORITHMS.items():
         solver, seconds = timed(lambda options=options: relaxed(matrix, options))
-        found = "none: not there, or not within the limit"
-        if solver is not None:
-            info = solver.getInfo()
-            steps = max(info.simplex_iteration_count, info.ipm_iteration_count, info.pdlp_iteration_count)
-            found = f"{info.objective_function_value:12.2f} M$ in {steps} steps"
-        yield f"{name:>20} {algorithm:>20} {seconds:8.1f} s  {found}"
+        if solver is None:
+            yield Step("lp", algorithm, None, "not there, or not within the limit")
+            continue
+        info = solver.getInfo()
+        steps = max(info.simplex_iteration_count, info.ipm_iteration_count, info.pdlp_iteration_count)
+        yield Step("lp", algorithm, seconds, f"{info.objective_function_value:.2f} M$ in {steps} steps")
 
 
-def root(name: str, matrix: Matrix) -> Iterator[str]:
+def root(matrix: Matrix, _: int) -> Iterator[Step]:
     best = benders.search_matrix(matrix, benders.split(matrix), highs.Options(gap=0.001, threads=1), highs.Interrupt())
     for title, tried in (
-        ("all", matrix),
+        ("all rows", matrix),
         *((f"no {row}", without(matrix, (row,))) for row in TIGHTENING),
     ):
         solver, seconds = timed(lambda tried=tried: relaxed(tried, {}))
@@ -116,21 +131,21 @@ def root(name: str, matrix: Matrix) -> Iterator[str]:
             cut.setOptionValue(option, value)
         _, cutting = timed(cut.run)
         gaps = [highs.relative_gap(best.objective, b) for b in (bound, cut.getInfo().mip_dual_bound)]
-        found = f"relaxation {gaps[0]:.3%} ({seconds:.1f} s), cuts {gaps[1]:.3%} ({cutting:.1f} s)"
-        yield f"{name:>20} {title:>30}: {found}"
+        yield Step("root", title, seconds + cutting, f"relaxation {gaps[0]:.2%}, after cuts {gaps[1]:.2%}")
 
 
-def start(name: str, matrix: Matrix) -> Iterator[str]:
+def start(matrix: Matrix, seed: int) -> Iterator[Step]:
     first, seconds = timed(lambda: first_plan(matrix, UNLIMITED, highs.Interrupt()))
     gap = np.inf if first is None else highs.relative_gap(first.objective, first.bound)
-    yield f"{name:>20}: first plan {gap:.3%} above the relaxation, {seconds:.1f} s"
-    whole, branching = (first, 0.0) if gap <= GAP else timed(lambda: branched(matrix, {}, 0, first))
-    alone, plain = timed(lambda: branched(matrix, {}, 0))
-    split, blocks = timed(lambda: benders.search_matrix(matrix, benders.split(matrix), ONE_THREAD, highs.Interrupt()))
-    for title, answer, spent in (
-        ("from the first plan", whole, seconds + branching), ("without", alone, plain), ("decomposed", split, blocks),
-    ):  # fmt: skip
-        yield f"{name:>20} {title:>22}: {highs.relative_gap(answer.objective, answer.bound):.3%} in {spent:.1f} s"
+    whole, branching = (first, 0.0) if gap <= GAP else timed(lambda: branched(matrix, {}, seed, first))
+    yield _closed("from a first plan", whole, seconds + branching, f"; the first plan {gap:.2%} in {seconds:.1f} s")
+    yield _closed("without", *timed(lambda: branched(matrix, {}, seed)))
+    parts = benders.split(matrix)
+    yield _closed("decomposed", *timed(lambda: benders.search_matrix(matrix, parts, ONE_THREAD, highs.Interrupt())))
+
+
+def _closed(title: str, answer: highs.Answer, seconds: float, more: str = "") -> Step:
+    return Step("start", title, seconds, f"{highs.relative_gap(answer.objective, answer.bound):.2%}{more}")
 
 
 def branched(matrix: Matrix, setting: dict[str, Any], seed: int, first: highs.Answer | None = None) -> highs.Answer:
@@ -142,14 +157,16 @@ def branched(matrix: Matrix, setting: dict[str, Any], seed: int, first: highs.An
     return highs.run(solver, matrix, highs.Interrupt())
 
 
-def options(name: str, matrix: Matrix) -> Iterator[str]:
-    usual = {seed: timed(lambda seed=seed: branched(matrix, {}, seed))[1] for seed in SEEDS}
+def options(matrix: Matrix, seed: int) -> Iterator[Step]:
+    if matrix.a.shape[1] > SMALL:
+        return
     for title, setting in SETTINGS.items():
-        ratios = [timed(lambda s=setting, seed=seed: branched(matrix, s, seed))[1] / usual[seed] for seed in SEEDS]
-        yield f"{name:>20} {title:>22}: {statistics.geometric_mean(ratios):.2f} of the usual time"
+        answer, seconds = timed(lambda setting=setting: branched(matrix, setting, seed))
+        gap = highs.relative_gap(answer.objective, answer.bound)
+        yield Step("options", title, seconds, f"{gap:.2%}")
 
 
-def blocks(name: str, matrix: Matrix) -> Iterator[str]:
+def blocks(matrix: Matrix, _: int) -> Iterator[Step]:
     """Decisions are those of the relaxation, then those of a first plan."""
     parts = benders.split(matrix)
     first = first_plan(matrix, UNLIMITED, highs.Interrupt())
@@ -157,21 +174,22 @@ def blocks(name: str, matrix: Matrix) -> Iterator[str]:
     assert solver is not None
     assert first is not None
     assert first.x is not None
-    points = [np.asarray(solver.getSolution().col_value), first.x]
+    points = {"first LP of a block": np.asarray(solver.getSolution().col_value), "second LP": first.x}
     for algorithm in ("simplex", "IPX", "HiPO"):
-        spent = [0.0, 0.0]
+        spent = dict.fromkeys(points, 0.0)
         for block in parts.blocks:
             lp_of_block = highs.hand_off_program(block.program, highs.Options(parallel=False))
             if not accepts(lp_of_block, ALGORITHMS[algorithm]):
                 break
             links = np.arange(len(block.own), block.program.a.shape[1], dtype=np.int32)
             known = block.decisions < len(parts.columns)
-            for turn, x in enumerate(points):
+            for turn, x in points.items():
                 at = x[parts.columns[block.decisions[known]]]
                 lp_of_block.changeColsBounds(len(at), links[known], at, at)
                 spent[turn] += timed(lp_of_block.run)[1]
         else:
-            yield f"{name:>20} {algorithm:>10}: {len(parts.blocks)} blocks, {spent[0]:.2f} s, then {spent[1]:.2f} s"
+            for turn, seconds in spent.items():
+                yield Step(turn, algorithm, seconds, f"{len(parts.blocks)} blocks")
 
 
 PARTS = {"lp": lp, "root": root, "start": start, "options": options, "blocks": blocks}
@@ -181,8 +199,19 @@ def main(parts: Sequence[str] = tuple(PARTS), names: Sequence[str] = tuple(CASES
     """Lines of the section."""
     lines = []
     for name in names:
-        matrix = compile_matrix(build(CASES[name]()))
-        lines.append(f"{name}: {matrix.a.shape[1]:,} columns, {matrix.integer.sum()} of them whole")
-        for part in parts:
-            lines += PARTS[part](name, matrix)
-    return ["```", *lines, "```"]
+        case, turns = CASES[name]
+        matrix = compile_matrix(build(case()))
+        taken = [[step for part in parts for step in PARTS[part](matrix, seed)] for seed in range(turns)]
+        lines += [f"{name}: {matrix.a.shape[1]:,} columns, {matrix.integer.sum()} of them whole, {turns} turns.", ""]
+        rows = [_row(list(steps), taken) for steps in zip(*taken, strict=True)]
+        lines += [*table(["", "choice", "s", "ratio", "found in the first turn"], rows), ""]
+    return lines
+
+
+def _row(steps: list[Step], taken: list[list[Step]]) -> list[str]:
+    first = [next(step for step in turn if step.kind == steps[0].kind) for turn in taken]
+    pairs = [(s.seconds, f.seconds) for s, f in zip(steps, first, strict=True) if s.seconds and f.seconds]
+    figures = ["", ""]
+    if pairs:
+        figures = [f"{statistics.median(mine for mine, _ in pairs):.2f}", spread([mine / of for mine, of in pairs])]
+    return [steps[0].kind, steps[0].title, *figures, steps[0].found]
