@@ -15,6 +15,7 @@ from toy import plant, toy
 from optimizer import apply_overrides, benders, highs, read_instance, solve
 from optimizer.benders import rounds
 from optimizer.benders.block import BlockError, BlockSolver
+from optimizer.benders.blocks import LocalBlocks
 from optimizer.benders.master import Master
 from optimizer.benders.rounds import POLISHED
 from optimizer.instance import Instance
@@ -119,9 +120,8 @@ def test_decisions_that_are_the_same_for_a_block_are_not_solved_again(monkeypatc
     assert solver.cut(decisions) is not first
 
 
-def test_the_centre_of_what_a_vertex_leaves() -> None:
-    """A vertex with y = 2 and a cost of at most 10: x is between 0 and 2, not at an end, and z, which it has none of,
-    stays out."""
+def small_master() -> Master:
+    """Of x, y (whole) and z with x - 2 y + z <= 2, at a cost of 2, 3 and 1."""
     matrix = Matrix(
         a=sparse.csc_array(np.array([[1.0, -2.0, 1.0]])),
         row_lower=np.array([-np.inf]),
@@ -136,7 +136,13 @@ def test_the_centre_of_what_a_vertex_leaves() -> None:
         names={},
         keys={},
     )
-    master = Master(matrix, np.zeros(0, int), np.zeros(0), TIGHT, highs.Interrupt())
+    return Master(matrix, np.zeros(0, int), np.zeros(0), TIGHT, highs.Interrupt())
+
+
+def test_the_centre_of_what_a_vertex_leaves() -> None:
+    """A vertex with y = 2 and a cost of at most 10: x is between 0 and 2, not at an end, and z, which it has none of,
+    stays out."""
+    master = small_master()
     vertex = np.array([1.0, 2.0, 0.0])
     inner = master.centre(10.0, vertex)
     assert inner is not None
@@ -146,6 +152,13 @@ def test_the_centre_of_what_a_vertex_leaves() -> None:
     free = master.centre(10.0)
     assert free is not None
     assert abs(free[1] - 2.0) > 0.1 and free[2] > 0.1
+
+
+def test_any_solution_is_looked_for_only_without_one() -> None:
+    master = small_master()
+    for start, jump in ((None, True), (np.array([1.0, 2.0, 0.0]), False), (None, True)):
+        assert master.whole(0.0, np.inf, start, None)[0] == 0.0
+        assert master._mip.getOptionValue("mip_heuristic_run_feasibility_jump")[1] == jump
 
 
 def test_a_plan_funds_what_its_whole_numbers_need_and_not_a_little_of_everything() -> None:
@@ -311,6 +324,13 @@ def test_a_recalled_plan_is_rounded_for_only_where_it_is_far_off(monkeypatch: py
         matrix = matrix_of("one region", *change)
         benders.search_matrix(matrix, benders.split(matrix, small=0), options, highs.Interrupt(), memory=memory)
         assert bool(asked) == needed, change
+    parts = benders.split(matrix_of("one region"), small=0)
+    with LocalBlocks(parts.blocks, 1).at_work() as blocks:
+        first = rounds.search(parts.master, blocks, options, highs.Interrupt())
+        asked.clear()
+        known = rounds.Known(blocks.floors(), start=first.decisions)
+        rounds.search(parts.master, blocks, options, highs.Interrupt(), known=known)
+    assert asked  # what another aim began with is not recalled
 
 
 def test_memory_of_another_problem_does_no_harm(small: Instance) -> None:

@@ -173,7 +173,7 @@ class Master:
         self._mip.setOptionValue("mip_rel_gap", gap)
         if time_limit is not None:
             self._mip.setOptionValue("time_limit", self._mip.getRunTime() + time_limit)
-        # any solution will do for feasibility jump, and a tenth of the time goes there: none is needed with a start
+        # it looks for any solution, which a start is already: a tenth of the time of MILPs of a small portfolio
         self._mip.setOptionValue("mip_heuristic_run_feasibility_jump", start is None)
         if start is not None:
             highs.set_start(self._mip, start)

@@ -49,8 +49,8 @@ GROUPS = 8
 GROUPS_PART = 0.15
 #: and again as long as that closes another such part.
 WORTH_ANOTHER = 0.1
-#: As long as there is no plan, rounding settles what costs so many gaps more than the bound; a recalled plan within so
-#: many is not rounded for.
+#: So many gaps above the bound decisions are poor: rounding does not settle them, even without a plan, and a plan that
+#: was recalled is rounded for.
 FAR = 4
 #: More rounds than this help no more: the search says so and stops.
 ROUNDS = 400
@@ -253,8 +253,8 @@ def search(
         state.bound = _relaxation(search, inside, state.cost)
     else:
         state.bound = _between(search, state)
-    recalled = anchor is not None and state.gap() <= FAR * options.gap  # rounding gives nothing better then
-    if state.bound != np.inf and not _by_groups(search, state, known, blocks) and not recalled:
+    near = anchor is not None and state.gap() <= FAR * options.gap  # rounding then seldom gives anything better
+    if state.bound != np.inf and not _by_groups(search, state, known, blocks) and not near:
         _rounded(search, state, known)
     word = "infeasible" if state.bound == np.inf else _whole(search, state)
     if memory is not None and local is not None and state.decisions is not None:

@@ -15,8 +15,9 @@ def main(sites: Sequence[int], grid: Sequence[int], workers: int, turns: int) ->
     found = [{count: run("one_synthetic.py", count, *grid, workers) for count in sites} for _ in range(turns)]
     rows = [_row(count, [done for turn in found if (done := turn[count])]) for count in sites]
     whole = [turn for turn in found if all(turn.values())]
-    if whole and len(sites) > 1:
-        rows.append(["slope", "", "", "", *(spread([slope(turn, name) for turn in whole]) for name in FIGURES)])
+    if len(set(sites)) > 1:
+        slopes = [spread([slope(turn, name) for turn in whole]) for name in FIGURES] if whole else ["no whole turn"]
+        rows.append(["slope", str(len(whole)), "", "", *slopes, *[""] * (len(FIGURES) - len(slopes))])
     years, hours, periods = grid
     head = f"`synthetic(sites, years={years}, hours={hours}, periods={periods})`, {workers} processes, benders."
     names = ["sites", "runs", "columns", "status", "elapsed", "of all processors", "largest process, MB"]
@@ -27,7 +28,8 @@ def _row(count: int, done: list[Run]) -> list[str]:
     if not done:
         return [str(count), "0", "", "did not finish", "", "", ""]
     figures = [spread([one[name] for one in done]) for name in FIGURES]
-    return [str(count), str(len(done)), f"{done[0]['columns']:,}", done[0]["status"], *figures]
+    statuses = ", ".join(sorted({one["status"] for one in done}))
+    return [str(count), str(len(done)), f"{done[0]['columns']:,}", statuses, *figures]
 
 
 def slope(turn: dict[int, Run], name: str) -> float:

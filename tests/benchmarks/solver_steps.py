@@ -7,8 +7,8 @@ options  time to 0.5 % of a small whole matrix by HiGHS option, another seed eve
 blocks   LPs of the decomposition by algorithm: the first of each block, and a second at other decisions
 
 Seconds are of the processor, one thread, so that other work on the machine hardly counts; what is compared takes turns,
-and ratios are to the first line of its kind. Nothing is tested. HiPO needs ``highspy-extras``; without it its lines say
-so.
+and ratios are to the first line of its kind, in turns that both finished. Nothing is tested. HiPO needs
+``highspy-extras``; without it its lines say so.
 """
 
 from __future__ import annotations
@@ -67,12 +67,13 @@ ONE_THREAD = dataclasses.replace(UNLIMITED, time_limit=LIMIT)
 
 
 class Step(NamedTuple):
-    """A choice: what it is compared with, seconds (none where there was no answer), and what was found."""
+    """A choice: what it is compared with, seconds, what was found, and whether that is all that was asked for."""
 
     kind: str
     title: str
-    seconds: float | None
+    seconds: float
     found: str
+    finished: bool
 
 
 def timed(work: Callable[[], Any]) -> tuple[Any, float]:
@@ -110,11 +111,11 @@ def lp(matrix: Matrix, _: int) -> Iterator[Step]:
     for algorithm, options in ALGORITHMS.items():
         solver, seconds = timed(lambda options=options: relaxed(matrix, options))
         if solver is None:
-            yield Step("lp", algorithm, None, "not there, or not within the limit")
+            yield Step("lp", algorithm, seconds, "not there, or not within the limit", False)
             continue
         info = solver.getInfo()
         steps = max(info.simplex_iteration_count, info.ipm_iteration_count, info.pdlp_iteration_count)
-        yield Step("lp", algorithm, seconds, f"{info.objective_function_value:.2f} M$ in {steps} steps")
+        yield Step("lp", algorithm, seconds, f"{info.objective_function_value:.2f} M$ in {steps} steps", True)
 
 
 def root(matrix: Matrix, _: int) -> Iterator[Step]:
@@ -127,31 +128,33 @@ def root(matrix: Matrix, _: int) -> Iterator[Step]:
         assert solver is not None
         bound = solver.getInfo().objective_function_value
         cut = highs.hand_off(tried, dataclasses.replace(ONE_THREAD, gap=0.0))
-        for option, value in {"mip_max_nodes": 1, "mip_heuristic_effort": 0.0}.items():
-            cut.setOptionValue(option, value)
+        assert accepts(cut, {"mip_max_nodes": 1, "mip_heuristic_effort": 0.0})
         _, cutting = timed(cut.run)
         gaps = [highs.relative_gap(best.objective, b) for b in (bound, cut.getInfo().mip_dual_bound)]
-        yield Step("root", title, seconds + cutting, f"relaxation {gaps[0]:.2%}, after cuts {gaps[1]:.2%}")
+        yield Step("root", title, seconds + cutting, f"relaxation {gaps[0]:.2%}, after cuts {gaps[1]:.2%}", True)
 
 
 def start(matrix: Matrix, seed: int) -> Iterator[Step]:
     first, seconds = timed(lambda: first_plan(matrix, UNLIMITED, highs.Interrupt()))
     gap = np.inf if first is None else highs.relative_gap(first.objective, first.bound)
     whole, branching = (first, 0.0) if gap <= GAP else timed(lambda: branched(matrix, {}, seed, first))
-    yield _closed("from a first plan", whole, seconds + branching, f"; the first plan {gap:.2%} in {seconds:.1f} s")
-    yield _closed("without", *timed(lambda: branched(matrix, {}, seed)))
-    parts = benders.split(matrix)
-    yield _closed("decomposed", *timed(lambda: benders.search_matrix(matrix, parts, ONE_THREAD, highs.Interrupt())))
+    more = f"; the first plan {gap:.2%} in {seconds:.1f} s"
+    yield _closed("start", "from a first plan", whole, seconds + branching, more)
+    yield _closed("start", "without", *timed(lambda: branched(matrix, {}, seed)))
+    decomposed = timed(lambda: benders.search_matrix(matrix, benders.split(matrix), ONE_THREAD, highs.Interrupt()))
+    yield _closed("start", "decomposed", *decomposed)
 
 
-def _closed(title: str, answer: highs.Answer, seconds: float, more: str = "") -> Step:
-    return Step("start", title, seconds, f"{highs.relative_gap(answer.objective, answer.bound):.2%}{more}")
+def _closed(kind: str, title: str, answer: highs.Answer, seconds: float, more: str = "") -> Step:
+    if answer.x is None:
+        return Step(kind, title, seconds, f"no plan{more}", False)
+    gap = highs.relative_gap(answer.objective, answer.bound)
+    return Step(kind, title, seconds, f"{gap:.2%}{more}", gap <= GAP)
 
 
 def branched(matrix: Matrix, setting: dict[str, Any], seed: int, first: highs.Answer | None = None) -> highs.Answer:
     solver = highs.hand_off(matrix, dataclasses.replace(ONE_THREAD, seed=seed))
-    for option, value in setting.items():
-        solver.setOptionValue(option, value)
+    assert accepts(solver, setting), setting
     if first is not None and first.x is not None:
         highs.set_start(solver, first.x)
     return highs.run(solver, matrix, highs.Interrupt())
@@ -161,9 +164,7 @@ def options(matrix: Matrix, seed: int) -> Iterator[Step]:
     if matrix.a.shape[1] > SMALL:
         return
     for title, setting in SETTINGS.items():
-        answer, seconds = timed(lambda setting=setting: branched(matrix, setting, seed))
-        gap = highs.relative_gap(answer.objective, answer.bound)
-        yield Step("options", title, seconds, f"{gap:.2%}")
+        yield _closed("options", title, *timed(lambda setting=setting: branched(matrix, setting, seed)))
 
 
 def blocks(matrix: Matrix, _: int) -> Iterator[Step]:
@@ -176,10 +177,11 @@ def blocks(matrix: Matrix, _: int) -> Iterator[Step]:
     assert first.x is not None
     points = {"first LP of a block": np.asarray(solver.getSolution().col_value), "second LP": first.x}
     for algorithm in ("simplex", "IPX", "HiPO"):
-        spent = dict.fromkeys(points, 0.0)
+        spent, found, known_here = dict.fromkeys(points, 0.0), dict.fromkeys(points, 0), True
         for block in parts.blocks:
             lp_of_block = highs.hand_off_program(block.program, highs.Options(parallel=False))
-            if not accepts(lp_of_block, ALGORITHMS[algorithm]):
+            known_here = accepts(lp_of_block, ALGORITHMS[algorithm])
+            if not known_here:
                 break
             links = np.arange(len(block.own), block.program.a.shape[1], dtype=np.int32)
             known = block.decisions < len(parts.columns)
@@ -187,9 +189,10 @@ def blocks(matrix: Matrix, _: int) -> Iterator[Step]:
                 at = x[parts.columns[block.decisions[known]]]
                 lp_of_block.changeColsBounds(len(at), links[known], at, at)
                 spent[turn] += timed(lp_of_block.run)[1]
-        else:
-            for turn, seconds in spent.items():
-                yield Step(turn, algorithm, seconds, f"{len(parts.blocks)} blocks")
+                found[turn] += lp_of_block.getModelStatus() == highspy.HighsModelStatus.kOptimal
+        for turn, seconds in spent.items():
+            said = f"{found[turn]} of {len(parts.blocks)} blocks can operate" if known_here else "not there"
+            yield Step(turn, algorithm, seconds, said, known_here)
 
 
 PARTS = {"lp": lp, "root": root, "start": start, "options": options, "blocks": blocks}
@@ -202,16 +205,16 @@ def main(parts: Sequence[str] = tuple(PARTS), names: Sequence[str] = tuple(CASES
         case, turns = CASES[name]
         matrix = compile_matrix(build(case()))
         taken = [[step for part in parts for step in PARTS[part](matrix, seed)] for seed in range(turns)]
-        lines += [f"{name}: {matrix.a.shape[1]:,} columns, {matrix.integer.sum()} of them whole, {turns} turns.", ""]
+        lines += [f"{name}: {matrix.a.shape[1]:,} columns, {matrix.integer.sum()} of them whole; turns: {turns}.", ""]
         rows = [_row(list(steps), taken) for steps in zip(*taken, strict=True)]
-        lines += [*table(["", "choice", "s", "ratio", "found in the first turn"], rows), ""]
+        lines += [*table(["", "choice", "finished", "s", "ratio", "found in the first turn"], rows), ""]
     return lines
 
 
 def _row(steps: list[Step], taken: list[list[Step]]) -> list[str]:
     first = [next(step for step in turn if step.kind == steps[0].kind) for turn in taken]
-    pairs = [(s.seconds, f.seconds) for s, f in zip(steps, first, strict=True) if s.seconds and f.seconds]
-    figures = ["", ""]
-    if pairs:
-        figures = [f"{statistics.median(mine for mine, _ in pairs):.2f}", spread([mine / of for mine, of in pairs])]
-    return [steps[0].kind, steps[0].title, *figures, steps[0].found]
+    pairs = [(mine, of) for mine, of in zip(steps, first, strict=True) if mine.finished and of.finished]
+    seconds = statistics.median(step.seconds for step in steps)
+    ratio = spread([mine.seconds / of.seconds for mine, of in pairs]) if pairs else ""
+    finished = f"{sum(step.finished for step in steps)} of {len(steps)}"
+    return [steps[0].kind, steps[0].title, finished, f"{seconds:.2f}", ratio, steps[0].found]
