@@ -1,7 +1,8 @@
-"""What is measured: campuses that share the compute demand, each with plant, storage, a POI and a second zone."""
+"""What is measured: stargate-us, and campuses that share demand, each with plant, storage, a POI and a second zone."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from toy import asset, plant, toy
 from optimizer.instance import Instance, make_instance
 from optimizer.schema import TABLES
 
+STARGATE = Path(__file__).parents[2] / "instances" / "stargate-us"
 YEARS = (2026, 2027, 2028)
 #: Tables whose rows every further campus has too, under names of its own.
 COPIED = ("zones", "sites", "site_years", "funding_options", "existing_assets", "corridors")

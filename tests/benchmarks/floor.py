@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
+from benchmarks.cases import STARGATE
 from benchmarks.pairs import Run, Size, instance_folder, median, run, spread, table
 
-STARGATE = Path(__file__).parents[2] / "instances" / "stargate-us"
 OUTSIDE = ("read", "build", "hand-off", "between", "results")
 
 

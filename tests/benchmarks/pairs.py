@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 
 from benchmarks.cases import campuses
 
+from optimizer import Plan
+
 Run = dict[str, Any]
 STAGES = ("read", "build", "hand-off", "solve", "between", "results", "total", "elapsed", "memory_mb")
 
@@ -50,10 +52,15 @@ def instance_folder(size: Size) -> Iterator[str]:
         yield str(Path(folder) / "case")
 
 
-def agree(one: Run, other: Run) -> bool:
-    """No cost of one side may lie below the bound that the other has proven."""
-    slack = 1e-6 * abs(one["objective"])
-    return bool(one["bound"] <= other["objective"] + slack and other["bound"] <= one["objective"] + slack)
+def of_plan(plan: Plan) -> Run:
+    """What a plan costs and is known to cost at the least, as a run states it."""
+    return {"objective": plan.objective_usd, "bound": plan.bound_usd}
+
+
+def agree(one: Run, other: Run, slack: float = 1e-6) -> bool:
+    """No cost of one side may lie below the bound that the other has proven, but for a part of it."""
+    room = slack * abs(one["objective"])
+    return bool(one["bound"] <= other["objective"] + room and other["bound"] <= one["objective"] + room)
 
 
 def median(runs: list[Run], name: str) -> float:

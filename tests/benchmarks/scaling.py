@@ -16,8 +16,8 @@ def main(sites: Sequence[int], grid: Sequence[int], workers: int, turns: int) ->
     rows = [_row(count, [done for turn in found if (done := turn[count])]) for count in sites]
     whole = [turn for turn in found if all(turn.values())]
     if len(set(sites)) > 1:
-        slopes = [spread([slope(turn, name) for turn in whole]) for name in FIGURES] if whole else ["no whole turn"]
-        rows.append(["slope", str(len(whole)), "", "", *slopes, *[""] * (len(FIGURES) - len(slopes))])
+        slopes = [spread([slope(turn, name) for turn in whole]) if whole else "no whole turn" for name in FIGURES]
+        rows.append(["slope", str(len(whole)), "", "", *slopes])
     years, hours, periods = grid
     head = f"`synthetic(sites, years={years}, hours={hours}, periods={periods})`, {workers} processes, benders."
     names = ["sites", "runs", "columns", "status", "elapsed", "of all processors", "largest process, MB"]

@@ -17,11 +17,11 @@ import dataclasses
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import highspy
 import numpy as np
+from benchmarks.cases import STARGATE
 from benchmarks.pairs import spread, table
 
 from optimizer import apply_overrides, benders, highs, read_instance
@@ -31,7 +31,6 @@ from optimizer.model.matrix import Matrix, compile_matrix
 from optimizer.start import first_plan
 from optimizer.synthetic import synthetic
 
-STARGATE = Path(__file__).parents[2] / "instances" / "stargate-us"
 #: Each with how often all of it takes turns.
 CASES: dict[str, tuple[Callable[[], Instance], int]] = {
     "synthetic 5k": (lambda: synthetic(sites=4, years=5, hours=24, periods=1), 5),
@@ -177,22 +176,22 @@ def blocks(matrix: Matrix, _: int) -> Iterator[Step]:
     assert first.x is not None
     points = {"first LP of a block": np.asarray(solver.getSolution().col_value), "second LP": first.x}
     for algorithm in ("simplex", "IPX", "HiPO"):
-        spent, found, known_here = dict.fromkeys(points, 0.0), dict.fromkeys(points, 0), True
+        spent, found, there = dict.fromkeys(points, 0.0), dict.fromkeys(points, 0), True
         for block in parts.blocks:
             lp_of_block = highs.hand_off_program(block.program, highs.Options(parallel=False))
-            known_here = accepts(lp_of_block, ALGORITHMS[algorithm])
-            if not known_here:
+            there = accepts(lp_of_block, ALGORITHMS[algorithm])
+            if not there:
                 break
             links = np.arange(len(block.own), block.program.a.shape[1], dtype=np.int32)
             known = block.decisions < len(parts.columns)
-            for turn, x in points.items():
+            for kind, x in points.items():
                 at = x[parts.columns[block.decisions[known]]]
                 lp_of_block.changeColsBounds(len(at), links[known], at, at)
-                spent[turn] += timed(lp_of_block.run)[1]
-                found[turn] += lp_of_block.getModelStatus() == highspy.HighsModelStatus.kOptimal
-        for turn, seconds in spent.items():
-            said = f"{found[turn]} of {len(parts.blocks)} blocks can operate" if known_here else "not there"
-            yield Step(turn, algorithm, seconds, said, known_here)
+                spent[kind] += timed(lp_of_block.run)[1]
+                found[kind] += lp_of_block.getModelStatus() == highspy.HighsModelStatus.kOptimal
+        for kind, seconds in spent.items():
+            said = f"{found[kind]} of {len(parts.blocks)} blocks can operate" if there else "not there"
+            yield Step(kind, algorithm, seconds, said, there)
 
 
 PARTS = {"lp": lp, "root": root, "start": start, "options": options, "blocks": blocks}
