@@ -17,6 +17,7 @@ import dataclasses
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import highspy
@@ -31,13 +32,13 @@ from optimizer.model.matrix import Matrix, compile_matrix
 from optimizer.start import first_plan
 from optimizer.synthetic import synthetic
 
-#: Each with how often all of it takes turns.
-CASES: dict[str, tuple[Callable[[], Instance], int]] = {
-    "synthetic 5k": (lambda: synthetic(sites=4, years=5, hours=24, periods=1), 5),
-    "synthetic 25k": (lambda: synthetic(sites=4, years=4, hours=24, periods=6), 2),
-    "stargate-us coarse": (lambda: apply_overrides(read_instance(STARGATE), ["options.resolution=coarse"]), 1),
-    "synthetic 100k": (lambda: synthetic(sites=8, years=6, hours=24, periods=8), 1),
+CASES: dict[str, Callable[[], Instance]] = {
+    "synthetic 5k": lambda: synthetic(sites=4, years=5, hours=24, periods=1),
+    "synthetic 25k": lambda: synthetic(sites=4, years=4, hours=24, periods=6),
+    "stargate-us coarse": lambda: apply_overrides(read_instance(STARGATE), ["options.resolution=coarse"]),
+    "synthetic 100k": lambda: synthetic(sites=8, years=6, hours=24, periods=8),
 }
+TURNS = 5
 ALGORITHMS: dict[str, dict[str, Any]] = {
     "simplex": {"solver": "simplex"},
     "IPX": {"solver": "ipx"},
@@ -63,6 +64,30 @@ SMALL = 10_000
 GAP, LIMIT = 0.005, 60.0
 UNLIMITED = highs.Options(gap=GAP, threads=1, parallel=False)
 ONE_THREAD = dataclasses.replace(UNLIMITED, time_limit=LIMIT)
+
+
+class Case:
+    """A matrix, and what is known of it before anything is timed, each found when it is first asked for."""
+
+    def __init__(self, instance: Instance) -> None:
+        self.matrix = compile_matrix(build(instance))
+        self.parts = benders.split(self.matrix)
+
+    @cached_property
+    def best(self) -> float:
+        """Cost of a plan within 0.1 % of the cheapest."""
+        tight = highs.Options(gap=0.001, threads=1)
+        return benders.search_matrix(self.matrix, self.parts, tight, highs.Interrupt()).objective
+
+    @cached_property
+    def decisions(self) -> dict[str, np.ndarray]:
+        """Two points at which blocks operate: of the relaxation, and of a first plan."""
+        solver = relaxed(self.matrix, {})
+        first = first_plan(self.matrix, UNLIMITED, highs.Interrupt())
+        assert solver is not None
+        assert first is not None
+        assert first.x is not None
+        return {"first LP of a block": np.asarray(solver.getSolution().col_value), "second LP": first.x}
 
 
 class Step(NamedTuple):
@@ -97,18 +122,18 @@ def accepts(solver: highspy.Highs, settings: dict[str, Any]) -> bool:
     return all(solver.setOptionValue(name, value) == highspy.HighsStatus.kOk for name, value in settings.items())
 
 
-def relaxed(matrix: Matrix, algorithm: dict[str, Any]) -> highspy.Highs | None:
-    """The solved relaxation; None if this HiGHS does not have the algorithm."""
-    solver = highs.hand_off(dataclasses.replace(matrix, integer=np.zeros(len(matrix.integer), bool)), ONE_THREAD)
+def relaxed(matrix: Matrix, algorithm: dict[str, Any], limits: highs.Options = UNLIMITED) -> highspy.Highs | None:
+    """The solved relaxation; None if this HiGHS does not have the algorithm, or it took too long."""
+    solver = highs.hand_off(dataclasses.replace(matrix, integer=np.zeros(len(matrix.integer), bool)), limits)
     if not accepts(solver, algorithm):
         return None
     solver.run()
     return solver if solver.getModelStatus() == highspy.HighsModelStatus.kOptimal else None
 
 
-def lp(matrix: Matrix, _: int) -> Iterator[Step]:
+def lp(case: Case, _: int) -> Iterator[Step]:
     for algorithm, options in ALGORITHMS.items():
-        solver, seconds = timed(lambda options=options: relaxed(matrix, options))
+        solver, seconds = timed(lambda options=options: relaxed(case.matrix, options, ONE_THREAD))
         if solver is None:
             yield Step("lp", algorithm, seconds, "not there, or not within the limit", False)
             continue
@@ -117,30 +142,31 @@ def lp(matrix: Matrix, _: int) -> Iterator[Step]:
         yield Step("lp", algorithm, seconds, f"{info.objective_function_value:.2f} M$ in {steps} steps", True)
 
 
-def root(matrix: Matrix, _: int) -> Iterator[Step]:
-    best = benders.search_matrix(matrix, benders.split(matrix), highs.Options(gap=0.001, threads=1), highs.Interrupt())
+def root(case: Case, seed: int) -> Iterator[Step]:
+    """The cuts may stop at the limit: what they have reached by then counts."""
     for title, tried in (
-        ("all rows", matrix),
-        *((f"no {row}", without(matrix, (row,))) for row in TIGHTENING),
+        ("all rows", case.matrix),
+        *((f"no {row}", without(case.matrix, (row,))) for row in TIGHTENING),
     ):
         solver, seconds = timed(lambda tried=tried: relaxed(tried, {}))
         assert solver is not None
         bound = solver.getInfo().objective_function_value
-        cut = highs.hand_off(tried, dataclasses.replace(ONE_THREAD, gap=0.0))
+        cut = highs.hand_off(tried, dataclasses.replace(ONE_THREAD, gap=0.0, seed=seed))
         assert accepts(cut, {"mip_max_nodes": 1, "mip_heuristic_effort": 0.0})
         _, cutting = timed(cut.run)
-        gaps = [highs.relative_gap(best.objective, b) for b in (bound, cut.getInfo().mip_dual_bound)]
+        gaps = [highs.relative_gap(case.best, b) for b in (bound, cut.getInfo().mip_dual_bound)]
         yield Step("root", title, seconds + cutting, f"relaxation {gaps[0]:.2%}, after cuts {gaps[1]:.2%}", True)
 
 
-def start(matrix: Matrix, seed: int) -> Iterator[Step]:
+def start(case: Case, seed: int) -> Iterator[Step]:
+    matrix = case.matrix
     first, seconds = timed(lambda: first_plan(matrix, UNLIMITED, highs.Interrupt()))
     gap = np.inf if first is None else highs.relative_gap(first.objective, first.bound)
     whole, branching = (first, 0.0) if gap <= GAP else timed(lambda: branched(matrix, {}, seed, first))
     more = f"; the first plan {gap:.2%} in {seconds:.1f} s"
     yield _closed("start", "from a first plan", whole, seconds + branching, more)
     yield _closed("start", "without", *timed(lambda: branched(matrix, {}, seed)))
-    decomposed = timed(lambda: benders.search_matrix(matrix, benders.split(matrix), ONE_THREAD, highs.Interrupt()))
+    decomposed = timed(lambda: benders.search_matrix(matrix, case.parts, ONE_THREAD, highs.Interrupt()))
     yield _closed("start", "decomposed", *decomposed)
 
 
@@ -159,38 +185,30 @@ def branched(matrix: Matrix, setting: dict[str, Any], seed: int, first: highs.An
     return highs.run(solver, matrix, highs.Interrupt())
 
 
-def options(matrix: Matrix, seed: int) -> Iterator[Step]:
-    if matrix.a.shape[1] > SMALL:
+def options(case: Case, seed: int) -> Iterator[Step]:
+    if case.matrix.a.shape[1] > SMALL:
         return
     for title, setting in SETTINGS.items():
-        yield _closed("options", title, *timed(lambda setting=setting: branched(matrix, setting, seed)))
+        yield _closed("options", title, *timed(lambda setting=setting: branched(case.matrix, setting, seed)))
 
 
-def blocks(matrix: Matrix, _: int) -> Iterator[Step]:
-    """Decisions are those of the relaxation, then those of a first plan."""
-    parts = benders.split(matrix)
-    first = first_plan(matrix, UNLIMITED, highs.Interrupt())
-    solver = relaxed(matrix, {})
-    assert solver is not None
-    assert first is not None
-    assert first.x is not None
-    points = {"first LP of a block": np.asarray(solver.getSolution().col_value), "second LP": first.x}
+def blocks(case: Case, _: int) -> Iterator[Step]:
     for algorithm in ("simplex", "IPX", "HiPO"):
-        spent, found, there = dict.fromkeys(points, 0.0), dict.fromkeys(points, 0), True
-        for block in parts.blocks:
+        spent, found, there = dict.fromkeys(case.decisions, 0.0), dict.fromkeys(case.decisions, 0), True
+        for block in case.parts.blocks:
             lp_of_block = highs.hand_off_program(block.program, highs.Options(parallel=False))
             there = accepts(lp_of_block, ALGORITHMS[algorithm])
             if not there:
                 break
             links = np.arange(len(block.own), block.program.a.shape[1], dtype=np.int32)
-            known = block.decisions < len(parts.columns)
-            for kind, x in points.items():
-                at = x[parts.columns[block.decisions[known]]]
+            known = block.decisions < len(case.parts.columns)
+            for kind, x in case.decisions.items():
+                at = x[case.parts.columns[block.decisions[known]]]
                 lp_of_block.changeColsBounds(len(at), links[known], at, at)
                 spent[kind] += timed(lp_of_block.run)[1]
                 found[kind] += lp_of_block.getModelStatus() == highspy.HighsModelStatus.kOptimal
         for kind, seconds in spent.items():
-            said = f"{found[kind]} of {len(parts.blocks)} blocks can operate" if there else "not there"
+            said = f"{found[kind]} of {len(case.parts.blocks)} blocks can operate" if there else "not there"
             yield Step(kind, algorithm, seconds, said, there)
 
 
@@ -201,10 +219,10 @@ def main(parts: Sequence[str] = tuple(PARTS), names: Sequence[str] = tuple(CASES
     """Lines of the section."""
     lines = []
     for name in names:
-        case, turns = CASES[name]
-        matrix = compile_matrix(build(case()))
-        taken = [[step for part in parts for step in PARTS[part](matrix, seed)] for seed in range(turns)]
-        lines += [f"{name}: {matrix.a.shape[1]:,} columns, {matrix.integer.sum()} of them whole; turns: {turns}.", ""]
+        case = Case(CASES[name]())
+        taken = [[step for part in parts for step in PARTS[part](case, seed)] for seed in range(TURNS)]
+        columns, whole = case.matrix.a.shape[1], case.matrix.integer.sum()
+        lines += [f"{name}: {columns:,} columns, {whole} of them whole; turns: {TURNS}.", ""]
         rows = [_row(list(steps), taken) for steps in zip(*taken, strict=True)]
         lines += [*table(["", "choice", "finished", "s", "ratio", "found in the first turn"], rows), ""]
     return lines
