@@ -154,6 +154,10 @@ def test_the_centre_of_what_a_vertex_leaves() -> None:
     assert abs(free[1] - 2.0) > 0.1 and free[2] > 0.1
 
 
+def test_inner_points_are_found_the_same_way_whatever_else_is_installed() -> None:
+    assert small_master()._inner.getOptionValue("solver")[1] == "ipx"
+
+
 def test_any_solution_is_looked_for_only_without_one() -> None:
     master = small_master()
     for start, jump in ((None, True), (np.array([1.0, 2.0, 0.0]), False), (None, True)):

@@ -18,10 +18,11 @@ from scipy import sparse
 
 from optimizer import highs
 from optimizer.benders.block import Cut, cut_rows
-from optimizer.benders.inside import Inside, add_rows
 from optimizer.highs import Program
 from optimizer.model.matrix import Matrix
 
+#: An inner point takes some 30 iterations; where there is none, the method may go on without end.
+INNER_ITERATIONS = 200
 #: Decisions up to this are none, MW.
 NOTHING = 1e-7
 
@@ -62,10 +63,15 @@ class Master:
         self._fundable = np.setdiff1d(np.flatnonzero(~matrix.integer & (matrix.lower == 0)), costs).astype(np.int32)
         self._row_lower, self._row_upper = matrix.row_lower, matrix.row_upper
         self._margin = matrix.row_upper if margin is None else margin
-        self._width = matrix.a.shape[1]
+        self._whole_cost, self._width = matrix.a.shape
         program = _with_whole_cost(matrix, costs, floors)
         self._lp = highs.hand_off_program(program, highs.Options(threads=options.threads))
-        self._inside = Inside(program, options.threads)
+        self._inner = highs.hand_off_program(_aimless(program), highs.Options(threads=options.threads))
+        # not "ipm", which is HiPO where highspy-extras is there: three times as slow on masters
+        self._inner.setOptionValue("solver", "ipx")
+        self._inner.setOptionValue("run_crossover", "off")
+        self._inner.setOptionValue("ipm_iteration_limit", INNER_ITERATIONS)
+        self._inner.setOptionValue("presolve", "off")  # it puts on their bounds columns that nothing holds there
         self._mip = highs.hand_off_program(program, options, matrix.integer)
         self._enough = np.inf
         highs.watch(self._mip, interrupt)
@@ -75,14 +81,15 @@ class Master:
         """Hold the costs of blocks up, or forbid decisions that leave one without operation."""
         if not cuts:
             return
-        rows, upper = cut_rows(cuts, self._width), np.array([-cut.constant for cut in cuts])
-        for solver in (self._lp, self._mip):
-            add_rows(solver, rows, upper)
-        self._inside.add(rows, upper)
+        rows = cut_rows(cuts, self._width)
+        lower, upper = np.full(len(cuts), -np.inf), np.array([-cut.constant for cut in cuts])
+        entries = rows.nnz, rows.indptr.astype(np.int32), rows.indices.astype(np.int32), rows.data
+        for solver in (self._lp, self._inner, self._mip):
+            solver.addRows(len(cuts), lower, upper, *entries)
 
     def hold_up(self, floors: np.ndarray) -> None:
         """Set floors of the blocks' costs that were not known at first."""
-        for solver in (self._lp, self._inside.solver, self._mip):
+        for solver in (self._lp, self._inner, self._mip):
             solver.changeColsBounds(len(floors), self._costs, floors, np.full(len(floors), np.inf))
 
     def relaxed(self) -> tuple[float, np.ndarray | None]:
@@ -90,7 +97,6 @@ class Master:
         self._lp.run()
         model = self._lp.getModelStatus()
         if model == highspy.HighsModelStatus.kOptimal:
-            self._inside.learn(self._lp)
             return float(self._lp.getInfo().objective_function_value), self._decisions(self._lp)
         if model == highspy.HighsModelStatus.kInfeasible:
             return np.inf, None
@@ -104,8 +110,6 @@ class Master:
             self._lp.run()
             optimal = self._lp.getModelStatus() == highspy.HighsModelStatus.kOptimal
             found = (float(self._lp.getInfo().objective_function_value), self._decisions(self._lp))
-            if optimal:
-                self._inside.learn(self._lp)
             self._limit_rows(self._row_upper)
         return found if optimal else (np.inf, None)
 
@@ -142,8 +146,11 @@ class Master:
             nothing = self._fundable[(np.abs(vertex[self._fundable]) <= NOTHING) & sparing]
             held = np.concatenate([self.integer, nothing])
             values = np.concatenate([vertex[self.integer], np.zeros(len(nothing))])
-        with self._held(self._inside.solver, held, values):
-            return self._inside.point(level)
+        self._inner.changeRowBounds(self._whole_cost, -np.inf, level)
+        with self._held(self._inner, held, values):
+            self._inner.run()
+            found = self._inner.getModelStatus() == highspy.HighsModelStatus.kOptimal
+            return self._decisions(self._inner) if found else None
 
     def whole(
         self, gap: float, enough: float, start: np.ndarray | None, time_limit: float | None
@@ -213,4 +220,10 @@ def _with_whole_cost(matrix: Matrix, costs: np.ndarray, floors: np.ndarray) -> P
         cost,
         lower,
         matrix.upper,
+    )
+
+
+def _aimless(program: Program) -> Program:
+    return Program(
+        program.a, program.row_lower, program.row_upper, np.zeros(len(program.cost)), program.lower, program.upper
     )
