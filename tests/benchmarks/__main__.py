@@ -34,7 +34,7 @@ SECTIONS = {
     "Workers": lambda g: workers.main(g.sites[0], g.grid, g.pairs),
     "Warm starts": lambda _: warm.main(),
     "Sweep": lambda g: sweeping.main(g.workers, g.pairs),
-    "Solver, step by step": lambda _: solver_steps.main(),
+    "Solver, step by step": lambda g: solver_steps.main(g.pairs),
 }
 
 
@@ -50,7 +50,7 @@ def _whole(given: argparse.Namespace) -> list[Size]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", nargs="+", default=SIZES)
-    parser.add_argument("--pairs", type=int, default=5, help="how often sides, or sizes of Scaling, take turns")
+    parser.add_argument("--pairs", type=int, default=5, help="how often what is compared takes turns")
     parser.add_argument("--sites", nargs="+", type=int, default=[5, 10, 20])
     parser.add_argument("--grid", nargs=3, type=int, default=[10, 168, 8])
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes of Scaling and Sweep")

@@ -38,7 +38,6 @@ CASES: dict[str, Callable[[], Instance]] = {
     "stargate-us coarse": lambda: apply_overrides(read_instance(STARGATE), ["options.resolution=coarse"]),
     "synthetic 100k": lambda: synthetic(sites=8, years=6, hours=24, periods=8),
 }
-TURNS = 5
 ALGORITHMS: dict[str, dict[str, Any]] = {
     "simplex": {"solver": "simplex"},
     "IPX": {"solver": "ipx"},
@@ -77,7 +76,9 @@ class Case:
     def best(self) -> float:
         """Cost of a plan within 0.1 % of the cheapest."""
         tight = highs.Options(gap=0.001, threads=1)
-        return benders.search_matrix(self.matrix, self.parts, tight, highs.Interrupt()).objective
+        answer = benders.search_matrix(self.matrix, self.parts, tight, highs.Interrupt())
+        assert answer.x is not None, answer.status
+        return answer.objective
 
     @cached_property
     def decisions(self) -> dict[str, np.ndarray]:
@@ -215,14 +216,14 @@ def blocks(case: Case, _: int) -> Iterator[Step]:
 PARTS = {"lp": lp, "root": root, "start": start, "options": options, "blocks": blocks}
 
 
-def main(parts: Sequence[str] = tuple(PARTS), names: Sequence[str] = tuple(CASES)) -> list[str]:
+def main(turns: int, parts: Sequence[str] = tuple(PARTS), names: Sequence[str] = tuple(CASES)) -> list[str]:
     """Lines of the section."""
     lines = []
     for name in names:
         case = Case(CASES[name]())
-        taken = [[step for part in parts for step in PARTS[part](case, seed)] for seed in range(TURNS)]
+        taken = [[step for part in parts for step in PARTS[part](case, seed)] for seed in range(turns)]
         columns, whole = case.matrix.a.shape[1], case.matrix.integer.sum()
-        lines += [f"{name}: {columns:,} columns, {whole} of them whole; turns: {TURNS}.", ""]
+        lines += [f"{name}: {columns:,} columns, {whole} of them whole; turns: {turns}.", ""]
         rows = [_row(list(steps), taken) for steps in zip(*taken, strict=True)]
         lines += [*table(["", "choice", "finished", "s", "ratio", "found in the first turn"], rows), ""]
     return lines
