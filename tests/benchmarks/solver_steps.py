@@ -1,7 +1,8 @@
 """What each choice of the solver is worth, case by case.
 
 lp       the relaxation by algorithm
-root     gap of the relaxation, and of the root after HiGHS' cuts, without each tightening row and with all of them
+root     gap of the relaxation, and of the root after HiGHS' cuts, with each step of the formulation taken back; once
+loosened the same matrices: time of the relaxation, and of the whole matrix to a gap of 0.5 % from the same first plan
 start    time to a gap of 0.5 % from a first plan, without it, and by decomposition
 options  time to 0.5 % of a small whole matrix by HiGHS option, another seed every turn
 blocks   LPs of the decomposition by algorithm: the first of each block, and a second at other decisions
@@ -22,6 +23,7 @@ from typing import Any, NamedTuple
 
 import highspy
 import numpy as np
+from benchmarks import loosened
 from benchmarks.cases import STARGATE
 from benchmarks.pairs import spread, table
 
@@ -56,10 +58,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "root presolve only": {"mip_root_presolve_only": True},
     "no restart": {"mip_allow_restart": False},
 }
-#: Rows that follow from others and only tighten the relaxation.
-TIGHTENING = ("open_sites_carry_demand",)
-#: Columns up to which a matrix is branched on often enough to compare options.
-SMALL = 10_000
+#: Columns up to which a matrix is branched on often enough to compare options, and up to which one comes to the gap.
+SMALL, SOLVED = 10_000, 50_000
 GAP, LIMIT = 0.005, 60.0
 UNLIMITED = highs.Options(gap=GAP, threads=1, parallel=False)
 ONE_THREAD = dataclasses.replace(UNLIMITED, time_limit=LIMIT)
@@ -81,14 +81,24 @@ class Case:
         return answer.objective
 
     @cached_property
+    def loosened(self) -> dict[str, Matrix]:
+        """The matrix as it is, and with steps of its formulation taken back."""
+        return {"as built": self.matrix} | {title: step(self.matrix) for title, step in loosened.STEPS.items()}
+
+    @cached_property
+    def first(self) -> np.ndarray:
+        """A first plan."""
+        first = first_plan(self.matrix, UNLIMITED, highs.Interrupt())
+        assert first is not None
+        assert first.x is not None
+        return first.x
+
+    @cached_property
     def decisions(self) -> dict[str, np.ndarray]:
         """Two points at which blocks operate: of the relaxation, and of a first plan."""
         solver = relaxed(self.matrix, {})
-        first = first_plan(self.matrix, UNLIMITED, highs.Interrupt())
         assert solver is not None
-        assert first is not None
-        assert first.x is not None
-        return {"first LP of a block": np.asarray(solver.getSolution().col_value), "second LP": first.x}
+        return {"first LP of a block": np.asarray(solver.getSolution().col_value), "second LP": self.first}
 
 
 class Step(NamedTuple):
@@ -104,18 +114,6 @@ class Step(NamedTuple):
 def timed(work: Callable[[], Any]) -> tuple[Any, float]:
     started = time.process_time()
     return work(), time.process_time() - started
-
-
-def without(matrix: Matrix, names: tuple[str, ...]) -> Matrix:
-    """The matrix without the constraints of these names."""
-    kept = np.array([name not in names for name, _ in matrix.row_names], bool)
-    return dataclasses.replace(
-        matrix,
-        a=matrix.a.tocsr()[kept].tocsc(),
-        row_lower=matrix.row_lower[kept],
-        row_upper=matrix.row_upper[kept],
-        row_names=[row for row, keep in zip(matrix.row_names, kept, strict=True) if keep],
-    )
 
 
 def accepts(solver: highspy.Highs, settings: dict[str, Any]) -> bool:
@@ -145,10 +143,7 @@ def lp(case: Case, _: int) -> Iterator[Step]:
 
 def root(case: Case, seed: int) -> Iterator[Step]:
     """The cuts may stop at the limit: what they have reached by then counts."""
-    for title, tried in (
-        ("all rows", case.matrix),
-        *((f"no {row}", without(case.matrix, (row,))) for row in TIGHTENING),
-    ):
+    for title, tried in case.loosened.items():
         solver, seconds = timed(lambda tried=tried: relaxed(tried, {}))
         assert solver is not None
         bound = solver.getInfo().objective_function_value
@@ -156,14 +151,28 @@ def root(case: Case, seed: int) -> Iterator[Step]:
         assert accepts(cut, {"mip_max_nodes": 1, "mip_heuristic_effort": 0.0})
         _, cutting = timed(cut.run)
         gaps = [highs.relative_gap(case.best, b) for b in (bound, cut.getInfo().mip_dual_bound)]
-        yield Step("root", title, seconds + cutting, f"relaxation {gaps[0]:.2%}, after cuts {gaps[1]:.2%}", True)
+        found = f"relaxation {gaps[0]:.2%}, after cuts {gaps[1]:.2%}; {tried.integer.sum()} whole"
+        yield Step("root", title, seconds + cutting, found, True)
+
+
+def without_steps(case: Case, seed: int) -> Iterator[Step]:
+    for title, tried in case.loosened.items():
+        solver, seconds = timed(lambda tried=tried: relaxed(tried, {}))
+        assert solver is not None
+        bound = solver.getInfo().objective_function_value
+        yield Step("relaxation", title, seconds, f"{highs.relative_gap(case.best, bound):.2%}", True)
+    if case.matrix.a.shape[1] > SOLVED:
+        return
+    for title, tried in case.loosened.items():
+        plan = case.first if tried.names else loosened.plan_block_by_block(case.matrix, case.first)
+        yield _closed("to the gap", title, *timed(lambda tried=tried, plan=plan: branched(tried, {}, seed, plan)))
 
 
 def start(case: Case, seed: int) -> Iterator[Step]:
     matrix = case.matrix
     first, seconds = timed(lambda: first_plan(matrix, UNLIMITED, highs.Interrupt()))
-    gap = np.inf if first is None else highs.relative_gap(first.objective, first.bound)
-    whole, branching = (first, 0.0) if gap <= GAP else timed(lambda: branched(matrix, {}, seed, first))
+    plan, gap = (None, np.inf) if first is None else (first.x, highs.relative_gap(first.objective, first.bound))
+    whole, branching = (first, 0.0) if gap <= GAP else timed(lambda: branched(matrix, {}, seed, plan))
     more = f"; the first plan {gap:.2%} in {seconds:.1f} s"
     yield _closed("start", "from a first plan", whole, seconds + branching, more)
     yield _closed("start", "without", *timed(lambda: branched(matrix, {}, seed)))
@@ -178,11 +187,11 @@ def _closed(kind: str, title: str, answer: highs.Answer, seconds: float, more: s
     return Step(kind, title, seconds, f"{gap:.2%}{more}", gap <= GAP)
 
 
-def branched(matrix: Matrix, setting: dict[str, Any], seed: int, first: highs.Answer | None = None) -> highs.Answer:
+def branched(matrix: Matrix, setting: dict[str, Any], seed: int, first: np.ndarray | None = None) -> highs.Answer:
     solver = highs.hand_off(matrix, dataclasses.replace(ONE_THREAD, seed=seed))
     assert accepts(solver, setting), setting
-    if first is not None and first.x is not None:
-        highs.set_start(solver, first.x)
+    if first is not None:
+        highs.set_start(solver, first)
     return highs.run(solver, matrix, highs.Interrupt())
 
 
@@ -213,7 +222,9 @@ def blocks(case: Case, _: int) -> Iterator[Step]:
             yield Step(kind, algorithm, seconds, said, there)
 
 
-PARTS = {"lp": lp, "root": root, "start": start, "options": options, "blocks": blocks}
+PARTS = {"lp": lp, "root": root, "loosened": without_steps, "start": start, "options": options, "blocks": blocks}
+#: What turns would only repeat.
+ONCE = ("root",)
 
 
 def main(turns: int, parts: Sequence[str] = tuple(PARTS), names: Sequence[str] = tuple(CASES)) -> list[str]:
@@ -221,12 +232,16 @@ def main(turns: int, parts: Sequence[str] = tuple(PARTS), names: Sequence[str] =
     lines = []
     for name in names:
         case = Case(CASES[name]())
-        taken = [[step for part in parts for step in PARTS[part](case, seed)] for seed in range(turns)]
         columns, whole = case.matrix.a.shape[1], case.matrix.integer.sum()
-        lines += [f"{name}: {columns:,} columns, {whole} of them whole; turns: {turns}.", ""]
-        rows = [_row(list(steps), taken) for steps in zip(*taken, strict=True)]
+        lines += [f"{name}: {columns:,} columns, {whole} of them whole.", ""]
+        rows = [row for part in parts for row in _rows(case, part, 1 if part in ONCE else turns)]
         lines += [*table(["", "choice", "finished", "s", "ratio", "found in the first turn"], rows), ""]
     return lines
+
+
+def _rows(case: Case, part: str, turns: int) -> list[list[str]]:
+    taken = [list(PARTS[part](case, seed)) for seed in range(turns)]
+    return [_row(list(steps), taken) for steps in zip(*taken, strict=True)]
 
 
 def _row(steps: list[Step], taken: list[list[Step]]) -> list[str]:

@@ -1,0 +1,156 @@
+"""A matrix with a step of its tight formulation taken back. What plans it allows, and what they cost, stays the same.
+
+Columns and rows are found by name: a matrix that has none of a step's names has nothing to take back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from scipy import sparse
+
+from optimizer.model.matrix import Matrix
+
+#: Rows that follow from others and only tighten the relaxation.
+TIGHTENING = ("open_sites_carry_demand",)
+#: Rows ``x <= big-M * binary``, with the name of the binary. What is left of x without them is bounded elsewhere.
+SWITCHED = {
+    "it_below_ceiling_if_open": "opened",
+    "capacity_needs_unit": "has_unit",
+    "built_needs_ever": "ever_built",
+    "option_needs_required": "has_required",
+    "next_capacity_segment_needs_full": "capacity_full",
+    "next_network_segment_needs_full": "network_full",
+    "next_rise_segment_needs_full": "rise_full",
+}
+TIMES = 10.0
+#: Columns with bounds from data, and the rows by which those bounds follow from what may be built.
+DERIVED = {
+    "capacity_mw": ("capacity_in_service",),
+    "energy_mwh": ("energy_in_service", "energy_follows_power"),
+    "poi_mw": ("poi_capacity",),
+    "import_mw": ("import_within_poi",),
+    "export_mw": ("export_within_poi",),
+    "online": ("online_within_capacity",),
+}
+#: Columns whose bound is derived only where it is all that an option may build: the bound may be the limit of a year.
+BUILDS = {"build": "build_within_total", "build_energy": "energy_build_within_total"}
+
+
+def without_rows(matrix: Matrix, names: tuple[str, ...] = TIGHTENING) -> Matrix:
+    """Without the constraints of these names."""
+    kept = ~_named(matrix, names)
+    return replace(
+        matrix,
+        a=matrix.a.tocsr()[kept].tocsc(),
+        row_lower=matrix.row_lower[kept],
+        row_upper=matrix.row_upper[kept],
+        row_names=[row for row, keep in zip(matrix.row_names, kept, strict=True) if keep],
+    )
+
+
+def large_big_m(matrix: Matrix) -> Matrix:
+    """With every big-M ten times what was derived from data."""
+    a = matrix.a.tocsr()
+    for rows, binary in SWITCHED.items():
+        times = np.ones(a.shape[1])
+        times[_columns(matrix, binary)] = TIMES
+        of_rows = np.where(_named(matrix, (rows,)), 1.0, 0.0)
+        a = a + sparse.diags_array(of_rows) @ a @ sparse.diags_array(times - 1)
+    return replace(matrix, a=a.tocsc())
+
+
+def unbounded(matrix: Matrix) -> Matrix:
+    """Without the upper bounds of columns that follow from other rows."""
+    upper = matrix.upper.copy()
+    upper[_derived(matrix)] = np.inf
+    return replace(matrix, upper=upper)
+
+
+def with_redundant_rows(matrix: Matrix) -> Matrix:
+    """With rows where the model has a bound only: limits of a year on one funding mode, POIs without an upgrade."""
+    limited = np.concatenate([_columns(matrix, name) for name in (*BUILDS, "import_mw", "export_mw")])
+    columns = np.setdiff1d(limited, _derived(matrix))
+    rows = sparse.csr_array(
+        (np.ones(len(columns)), (np.arange(len(columns)), columns)), shape=(len(columns), matrix.a.shape[1])
+    )
+    return replace(
+        matrix,
+        a=sparse.vstack([matrix.a, rows], format="csc"),
+        row_lower=np.append(matrix.row_lower, np.full(len(columns), -np.inf)),
+        row_upper=np.append(matrix.row_upper, matrix.upper[columns]),
+        row_names=[*matrix.row_names, *(("bound", int(j)) for j in columns)],
+    )
+
+
+def block_by_block(matrix: Matrix) -> Matrix:
+    """With a binary for every block instead of a count of blocks. Its columns have no names."""
+    at, _ = _blocks(matrix)
+    several = matrix.integer & (matrix.upper > 1)
+    return replace(
+        matrix,
+        a=matrix.a[:, at],
+        cost_rows=matrix.cost_rows[:, at],
+        lower=matrix.lower[at],
+        upper=np.where(several, 1.0, matrix.upper)[at],
+        integer=matrix.integer[at],
+        names={},
+        keys={},
+    )
+
+
+def plan_block_by_block(matrix: Matrix, x: np.ndarray) -> np.ndarray:
+    """The plan of a matrix as one of its matrix `block_by_block`."""
+    at, number = _blocks(matrix)
+    several = matrix.integer & (matrix.upper > 1)
+    return np.where(several[at], np.clip(x[at] - number, 0.0, 1.0), x[at])
+
+
+def all_of_it(matrix: Matrix) -> Matrix:
+    """All of these steps but the last."""
+    return unbounded(with_redundant_rows(large_big_m(without_rows(matrix))))
+
+
+#: What is left out of the formulation, by title.
+STEPS: dict[str, Callable[[Matrix], Matrix]] = {
+    **{f"no {row}": lambda matrix, row=row: without_rows(matrix, (row,)) for row in TIGHTENING},  # type: ignore[misc]
+    "big-M ten times as large": large_big_m,
+    "no bounds from data": unbounded,
+    "redundant rows kept": with_redundant_rows,
+    "none of these": all_of_it,
+    "a binary for every block": block_by_block,
+}
+
+
+def _named(matrix: Matrix, names: tuple[str, ...]) -> np.ndarray:
+    return np.array([name in names for name, _ in matrix.row_names], bool)
+
+
+def _columns(matrix: Matrix, name: str) -> np.ndarray:
+    return np.asarray(matrix.names.get(name, []), int)
+
+
+def _within(matrix: Matrix, name: str, rows: tuple[str, ...]) -> np.ndarray:
+    """Columns of a name that stand in rows of these names."""
+    columns = _columns(matrix, name)
+    return columns[np.diff(matrix.a.tocsr()[_named(matrix, rows)].tocsc()[:, columns].indptr) > 0]
+
+
+def _derived(matrix: Matrix) -> np.ndarray:
+    """Columns whose upper bounds follow from other rows."""
+    derived = [_within(matrix, name, rows) for name, rows in DERIVED.items()]
+    for name, row in BUILDS.items():
+        named, columns = _named(matrix, (row,)), _within(matrix, name, (row,))
+        most = matrix.a.tocsr()[named].tocsc()[:, columns].T @ matrix.row_upper[named]
+        derived.append(columns[matrix.upper[columns] >= most])
+    return np.concatenate(derived)
+
+
+def _blocks(matrix: Matrix) -> tuple[np.ndarray, np.ndarray]:
+    """Which column every block is of, and its number there."""
+    several = matrix.integer & (matrix.upper > 1)
+    count = np.where(several, matrix.upper, 1).astype(int)
+    at = np.repeat(np.arange(len(count)), count)
+    return at, np.arange(len(at)) - np.repeat(np.cumsum(count) - count, count)
