@@ -15,8 +15,8 @@ from optimizer.model.matrix import Matrix
 
 #: Rows that follow from others and only tighten the relaxation.
 TIGHTENING = ("open_sites_carry_demand",)
-#: Rows ``x <= big-M * binary``, with the name of the binary. What is left of x without them is bounded elsewhere.
-SWITCHED = {
+#: Rows ``x <= big-M * binary``, with the name of the binary. Where it is 1, other rows and bounds limit x as far.
+SWITCHED_ON = {
     "it_below_ceiling_if_open": "opened",
     "capacity_needs_unit": "has_unit",
     "built_needs_ever": "ever_built",
@@ -25,7 +25,18 @@ SWITCHED = {
     "next_network_segment_needs_full": "network_full",
     "next_rise_segment_needs_full": "rise_full",
 }
+#: Rows ``x <= y + big-M * (1 - binary)``.
+SWITCHED_OFF = {
+    "no_more_capacity_than_owed": "capacity_full",
+    "peak_is_an_import": "peak_at",
+    "annual_peak_is_a_peak": "annual_at",
+    "billing_is_a_peak": "billing_at_peak",
+    "billing_is_the_minimum": "billing_at_minimum",
+    "billing_is_the_ratchet": "billing_at_ratchet",
+}
 TIMES = 10.0
+#: What a whole number may be off by.
+WHOLE = 1e-6
 #: Columns with bounds from data, and the rows by which those bounds follow from what may be built.
 DERIVED = {
     "capacity_mw": ("capacity_in_service",),
@@ -35,8 +46,8 @@ DERIVED = {
     "export_mw": ("export_within_poi",),
     "online": ("online_within_capacity",),
 }
-#: Columns whose bound is derived only where it is all that an option may build: the bound may be the limit of a year.
-BUILDS = {"build": "build_within_total", "build_energy": "energy_build_within_total"}
+#: Columns whose bound follows where it is what such a row allows; it may be the only limit of a year.
+BUILDS = {"build": ("build_within_total", "build_within_year"), "build_energy": ("energy_build_within_total",)}
 
 
 def without_rows(matrix: Matrix, names: tuple[str, ...] = TIGHTENING) -> Matrix:
@@ -53,13 +64,13 @@ def without_rows(matrix: Matrix, names: tuple[str, ...] = TIGHTENING) -> Matrix:
 
 def large_big_m(matrix: Matrix) -> Matrix:
     """With every big-M ten times what was derived from data."""
-    a = matrix.a.tocsr()
-    for rows, binary in SWITCHED.items():
-        times = np.ones(a.shape[1])
-        times[_columns(matrix, binary)] = TIMES
-        of_rows = np.where(_named(matrix, (rows,)), 1.0, 0.0)
-        a = a + sparse.diags_array(of_rows) @ a @ sparse.diags_array(times - 1)
-    return replace(matrix, a=a.tocsc())
+    a, upper = matrix.a.tocoo(), matrix.row_upper.copy()
+    for rows, binary in (SWITCHED_ON | SWITCHED_OFF).items():
+        big = np.flatnonzero(_named(matrix, (rows,))[a.row] & np.isin(a.col, _columns(matrix, binary)))
+        if rows in SWITCHED_OFF:
+            upper[a.row[big]] += (TIMES - 1) * a.data[big]
+        a.data[big] *= TIMES
+    return replace(matrix, a=a.tocsc(), row_upper=upper)
 
 
 def unbounded(matrix: Matrix) -> Matrix:
@@ -70,7 +81,7 @@ def unbounded(matrix: Matrix) -> Matrix:
 
 
 def with_redundant_rows(matrix: Matrix) -> Matrix:
-    """With rows where the model has a bound only: limits of a year on one funding mode, POIs without an upgrade."""
+    """With rows where the model has only a bound: limits of a year on one funding mode, POIs without an upgrade."""
     limited = np.concatenate([_columns(matrix, name) for name in (*BUILDS, "import_mw", "export_mw")])
     columns = np.setdiff1d(limited, _derived(matrix))
     rows = sparse.csr_array(
@@ -87,14 +98,13 @@ def with_redundant_rows(matrix: Matrix) -> Matrix:
 
 def block_by_block(matrix: Matrix) -> Matrix:
     """With a binary for every block instead of a count of blocks. Its columns have no names."""
-    at, _ = _blocks(matrix)
-    several = matrix.integer & (matrix.upper > 1)
+    at, _, several = _blocks(matrix)
     return replace(
         matrix,
         a=matrix.a[:, at],
         cost_rows=matrix.cost_rows[:, at],
         lower=matrix.lower[at],
-        upper=np.where(several, 1.0, matrix.upper)[at],
+        upper=np.where(several, 1.0, matrix.upper[at]),
         integer=matrix.integer[at],
         names={},
         keys={},
@@ -103,25 +113,25 @@ def block_by_block(matrix: Matrix) -> Matrix:
 
 def plan_block_by_block(matrix: Matrix, x: np.ndarray) -> np.ndarray:
     """The plan of a matrix as one of its matrix `block_by_block`."""
-    at, number = _blocks(matrix)
-    several = matrix.integer & (matrix.upper > 1)
-    return np.where(several[at], np.clip(x[at] - number, 0.0, 1.0), x[at])
+    at, number, several = _blocks(matrix)
+    return np.where(several, np.clip(x[at] - number, 0.0, 1.0), x[at])
 
 
-def all_of_it(matrix: Matrix) -> Matrix:
-    """All of these steps but the last."""
-    return unbounded(with_redundant_rows(large_big_m(without_rows(matrix))))
-
-
-#: What is left out of the formulation, by title.
+#: What is taken back, by title.
 STEPS: dict[str, Callable[[Matrix], Matrix]] = {
-    **{f"no {row}": lambda matrix, row=row: without_rows(matrix, (row,)) for row in TIGHTENING},  # type: ignore[misc]
+    "no open_sites_carry_demand": without_rows,
     "big-M ten times as large": large_big_m,
+    "both": lambda matrix: large_big_m(without_rows(matrix)),
     "no bounds from data": unbounded,
     "redundant rows kept": with_redundant_rows,
-    "none of these": all_of_it,
+    "all of the above": lambda matrix: unbounded(with_redundant_rows(large_big_m(without_rows(matrix)))),
     "a binary for every block": block_by_block,
 }
+
+
+def same(one: Matrix, other: Matrix) -> bool:
+    """Had a step nothing to take back."""
+    return one.a.shape == other.a.shape and np.array_equal(one.upper, other.upper) and abs(one.a - other.a).nnz == 0
 
 
 def _named(matrix: Matrix, names: tuple[str, ...]) -> np.ndarray:
@@ -141,16 +151,20 @@ def _within(matrix: Matrix, name: str, rows: tuple[str, ...]) -> np.ndarray:
 def _derived(matrix: Matrix) -> np.ndarray:
     """Columns whose upper bounds follow from other rows."""
     derived = [_within(matrix, name, rows) for name, rows in DERIVED.items()]
-    for name, row in BUILDS.items():
-        named, columns = _named(matrix, (row,)), _within(matrix, name, (row,))
-        most = matrix.a.tocsr()[named].tocsc()[:, columns].T @ matrix.row_upper[named]
-        derived.append(columns[matrix.upper[columns] >= most])
+    for name, rows in BUILDS.items():
+        allowed = np.full(matrix.a.shape[1], np.inf)
+        named = np.flatnonzero(_named(matrix, rows))
+        of_rows = matrix.a.tocsr()[named].tocoo()
+        np.minimum.at(allowed, of_rows.col, matrix.row_upper[named[of_rows.row]])
+        columns = _columns(matrix, name)
+        derived.append(columns[matrix.upper[columns] >= allowed[columns]])
     return np.concatenate(derived)
 
 
-def _blocks(matrix: Matrix) -> tuple[np.ndarray, np.ndarray]:
-    """Which column every block is of, and its number there."""
-    several = matrix.integer & (matrix.upper > 1)
-    count = np.where(several, matrix.upper, 1).astype(int)
+def _blocks(matrix: Matrix) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Column of every block, its number there, and whether there are several."""
+    most = np.where(matrix.integer, np.floor(matrix.upper + WHOLE), 1)
+    count = np.maximum(most, 1).astype(int)
     at = np.repeat(np.arange(len(count)), count)
-    return at, np.arange(len(at)) - np.repeat(np.cumsum(count) - count, count)
+    number = np.arange(len(at)) - np.repeat(np.cumsum(count) - count, count)
+    return at, number, count[at] > 1

@@ -1,7 +1,7 @@
-"""One decomposition on processes of this machine: ``one_synthetic.py SITES YEARS HOURS PERIODS WORKERS``; prints JSON.
+"""One decomposition on this machine: ``one_synthetic.py SITES YEARS HOURS PERIODS WORKERS [threads]``; prints JSON.
 
-The clock runs from the instance in memory to the checked plan, start of the processes included. ``processor`` is what
-all processes spent, ``memory_mb`` the peak of the largest.
+Workers are processes, or threads of this one. The clock runs from the instance in memory to the checked plan, start of
+the processes included. ``processor`` is what all processes spent, ``memory_mb`` the peak of the largest.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from optimizer.synthetic import synthetic
 GAP = 0.005
 
 
-def main(sites: int, years: int, hours: int, periods: int, workers: int) -> None:
+def main(sites: int, years: int, hours: int, periods: int, workers: int, scheduler: str | None) -> None:
     instance = synthetic(sites, years, hours, periods)
     started = time.perf_counter()
-    plan = solve(instance, gap=GAP, threads=1, method="benders", scheduler="local", workers=workers)
+    plan = solve(instance, gap=GAP, threads=1, method="benders", scheduler=scheduler, workers=workers)
     elapsed = time.perf_counter() - started
     used = [resource.getrusage(whose) for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     found = {
@@ -33,4 +33,4 @@ def main(sites: int, years: int, hours: int, periods: int, workers: int) -> None
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    main(*map(int, sys.argv[1:6]), scheduler=None if "threads" in sys.argv[6:] else "local")

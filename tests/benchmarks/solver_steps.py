@@ -1,8 +1,8 @@
 """What each choice of the solver is worth, case by case.
 
 lp       the relaxation by algorithm
-root     gap of the relaxation, and of the root after HiGHS' cuts, with each step of the formulation taken back; once
-loosened the same matrices: time of the relaxation, and of the whole matrix to a gap of 0.5 % from the same first plan
+root     gap of the relaxation, and of the root after HiGHS' cuts, with steps of the formulation taken back; one turn
+loosened the same matrices: time of the relaxation, and to a gap of 0.5 % from the first plan of the matrix as built
 start    time to a gap of 0.5 % from a first plan, without it, and by decomposition
 options  time to 0.5 % of a small whole matrix by HiGHS option, another seed every turn
 blocks   LPs of the decomposition by algorithm: the first of each block, and a second at other decisions
@@ -82,8 +82,10 @@ class Case:
 
     @cached_property
     def loosened(self) -> dict[str, Matrix]:
-        """The matrix as it is, and with steps of its formulation taken back."""
-        return {"as built": self.matrix} | {title: step(self.matrix) for title, step in loosened.STEPS.items()}
+        """The matrix as it is, and with those steps of its formulation taken back that it has."""
+        others = {title: step(self.matrix) for title, step in loosened.STEPS.items()}
+        changed = {title: other for title, other in others.items() if not loosened.same(self.matrix, other)}
+        return {"as built": self.matrix} | changed
 
     @cached_property
     def first(self) -> np.ndarray:
@@ -156,16 +158,16 @@ def root(case: Case, seed: int) -> Iterator[Step]:
 
 
 def without_steps(case: Case, seed: int) -> Iterator[Step]:
-    for title, tried in case.loosened.items():
-        solver, seconds = timed(lambda tried=tried: relaxed(tried, {}))
-        assert solver is not None
-        bound = solver.getInfo().objective_function_value
-        yield Step("relaxation", title, seconds, f"{highs.relative_gap(case.best, bound):.2%}", True)
     if case.matrix.a.shape[1] > SOLVED:
         return
     for title, tried in case.loosened.items():
-        plan = case.first if tried.names else loosened.plan_block_by_block(case.matrix, case.first)
-        yield _closed("to the gap", title, *timed(lambda tried=tried, plan=plan: branched(tried, {}, seed, plan)))
+        solver, seconds = timed(lambda tried=tried: relaxed(tried, {}))
+        assert solver is not None
+        yield Step("loosened relaxation", title, seconds, f"{solver.getInfo().objective_function_value:.2f} M$", True)
+    for title, tried in case.loosened.items():
+        split = tried.a.shape[1] > len(case.first)
+        plan = loosened.plan_block_by_block(case.matrix, case.first) if split else case.first
+        yield _closed("loosened", title, *timed(lambda tried=tried, plan=plan: branched(tried, {}, seed, plan)))
 
 
 def start(case: Case, seed: int) -> Iterator[Step]:
@@ -223,7 +225,7 @@ def blocks(case: Case, _: int) -> Iterator[Step]:
 
 
 PARTS = {"lp": lp, "root": root, "loosened": without_steps, "start": start, "options": options, "blocks": blocks}
-#: What turns would only repeat.
+#: What the next turn would only tell again, but for HiGHS' cuts with another seed.
 ONCE = ("root",)
 
 
@@ -248,6 +250,6 @@ def _row(steps: list[Step], taken: list[list[Step]]) -> list[str]:
     first = [next(step for step in turn if step.kind == steps[0].kind) for turn in taken]
     pairs = [(mine, of) for mine, of in zip(steps, first, strict=True) if mine.finished and of.finished]
     seconds = statistics.median(step.seconds for step in steps)
-    ratio = spread([mine.seconds / of.seconds for mine, of in pairs]) if pairs else ""
+    ratio = spread([mine.seconds / of.seconds for mine, of in pairs]) if pairs and len(taken) > 1 else ""
     finished = f"{sum(step.finished for step in steps)} of {len(steps)}"
     return [steps[0].kind, steps[0].title, finished, f"{seconds:.2f}", ratio, steps[0].found]
