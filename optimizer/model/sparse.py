@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from inspect import isfunction
 from typing import Any, TypeVar
+from weakref import ref
 
 import numpy as np
 import pyomo.environ as pyo
+from pyomo.core.base import constraint
+from pyomo.core.expr.template_expr import templatize_constraint
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -60,7 +63,32 @@ def series(*index: Any, values: Mapping[Any, np.ndarray], doc: str = "") -> pyo.
 
 def constrain(*index: pyo.Set, rule: Callable[..., object], doc: str = "") -> pyo.Constraint:
     """An indexed constraint; without a rule where an index set is empty, as Pyomo cannot make a template then."""
-    return pyo.Constraint(*index, rule=_tolerant(rule) if _filled(index) else None, doc=doc)
+    return _Alike(*index, rule=_tolerant(rule) if _filled(index) else None, doc=doc)
+
+
+class _Alike(constraint.IndexedConstraint):  # type: ignore[misc]
+    """A constraint that keeps one member of its template, as all are alike; the others are made when asked for.
+
+    Pyomo makes one for every row, which takes longer than all else of building.
+    """
+
+    _template: object = None
+
+    def construct(self, data: object = None) -> None:
+        if self.is_constructed() or self._rule is None or not constraint.TEMPLATIZE_CONSTRAINTS:
+            super().construct(data)
+            return
+        for members in self._anonymous_sets or ():
+            members.construct()
+        self._template = templatize_constraint(self)
+        self._constructed = True
+        self._getitem_when_not_present(next(iter(self.index_set())))
+
+    def _getitem_when_not_present(self, index: object) -> Any:
+        if self._template is None:
+            return super()._getitem_when_not_present(index)
+        self._data[index] = constraint.TemplateConstraintData(self._template, ref(self), index)
+        return self._data[index]
 
 
 def _tolerant(rule: Callable[..., object]) -> Callable[..., object]:

@@ -27,7 +27,7 @@ Number = np.ndarray | float
 def is_template(model: pyo.ConcreteModel) -> bool:
     """Does the model keep its rows as templates."""
     components = model.component_objects((pyo.Constraint, pyo.Objective))
-    return all(hasattr(next(iter(component.values())), "template_expr") for component in components if len(component))
+    return any(hasattr(next(iter(component.values())), "template_expr") for component in components if len(component))
 
 
 def expand(model: pyo.ConcreteModel) -> Form:
