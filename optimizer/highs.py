@@ -135,19 +135,14 @@ def hand_off_program(program: Program, options: Options, integer: np.ndarray | N
             True
         )  # the number of threads is otherwise fixed by the process's first solve
         solver.setOptionValue("threads", options.threads)
-    lp = highspy.HighsLp()
-    lp.num_row_, lp.num_col_ = program.a.shape
-    lp.col_cost_, lp.offset_ = program.cost, program.offset
-    lp.col_lower_, lp.col_upper_ = program.lower, program.upper
-    lp.row_lower_, lp.row_upper_ = program.row_lower, program.row_upper
-    lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
-    lp.a_matrix_.start_ = program.a.indptr
-    lp.a_matrix_.index_ = program.a.indices
-    lp.a_matrix_.value_ = program.a.data
-    if integer is not None and integer.any():
-        kinds = highspy.HighsVarType
-        lp.integrality_ = [kinds.kInteger if whole else kinds.kContinuous for whole in integer]
-    if solver.passModel(lp) == highspy.HighsStatus.kError:
+    a = program.a
+    whole = np.zeros(a.shape[1], np.int32) if integer is None else integer.astype(np.int32)
+    status = solver.passModel(  # the fields of a HighsLp would be filled number by number
+        a.shape[1], a.shape[0], a.nnz, int(highspy.MatrixFormat.kColwise), int(highspy.ObjSense.kMinimize),
+        program.offset, program.cost, program.lower, program.upper, program.row_lower, program.row_upper,
+        a.indptr, a.indices, a.data, whole,
+    )  # fmt: skip
+    if status == highspy.HighsStatus.kError:
         raise RuntimeError("HiGHS did not accept the model")
     return solver
 
