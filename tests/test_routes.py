@@ -102,6 +102,25 @@ def test_every_row_is_a_template(case: str, tmp_path: Path, caplog: pytest.LogCa
     assert not [record for record in caplog.records if record.name.startswith("pyomo")]
 
 
+def test_members_of_a_template_are_made_when_asked_for() -> None:
+    instance = synthetic(2, 2, 24, 1)
+    one, all_of_them = (build(instance, templates=templates).site_balance for templates in (True, False))
+    key = ("site 1", 2027, 5)
+    assert key not in one and key in all_of_them
+    assert str(one[key].expr) == str(all_of_them[key].expr)
+    assert len(all_of_them) > len(one)
+    with pytest.raises(KeyError):
+        one["site 1", 2099, 5]
+
+
+@pytest.mark.parametrize("templates", [True, False])
+def test_rows_are_found_by_name(templates: bool) -> None:
+    matrix = compile_matrix(build(synthetic(2, 2, 24, 1), templates=templates))
+    names = ("site_balance", "no such row", "capacity_in_service")
+    np.testing.assert_array_equal(matrix.rows_named(*names), [name in names for name, _ in matrix.row_names])
+    assert not matrix.rows_named().any()
+
+
 def test_both_routes_give_the_same_plan() -> None:
     instance = read_instance(INSTANCES / "one-site")
     plans = [solve(instance, gap=1e-6, templates=templates) for templates in (True, False)]

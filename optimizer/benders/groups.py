@@ -161,7 +161,7 @@ def _best(solver: highspy.Highs, whole: bool) -> tuple[float, np.ndarray | None]
 def _groups(matrix: Matrix, held: sparse.csr_array) -> tuple[np.ndarray, np.ndarray]:
     """Which rows several groups with whole numbers share, and the group of every column."""
     rows = sparse.csr_array(matrix.a)
-    named = np.array([name in PORTFOLIO for name, _ in matrix.row_names], bool)
+    named = matrix.rows_named(*PORTFOLIO)
     label = components(sparse.csr_array(sparse.vstack([rows[~named], held])))
     of_whole = np.flatnonzero(np.isin(label, label[matrix.integer]))
     group = sparse.csr_array((np.ones(len(of_whole)), (of_whole, label[of_whole])), shape=(len(label), max(label) + 1))

@@ -97,7 +97,7 @@ def split(matrix: Matrix, small: int = SMALL, part: Hashable = 0) -> Split:
         decided[matrix.names.get(name, np.array([], int))] = True
     columns, operated = np.flatnonzero(decided), np.flatnonzero(~decided)
     rows = sparse.csr_array(matrix.a)
-    divided = np.array([name in DIVIDED for name, _ in matrix.row_names], bool)
+    divided = matrix.rows_named(*DIVIDED)
     label = _together(components(rows[~divided][:, operated]), small)
     owner = _owners(rows[:, operated], label)
     shares = _shares(rows, divided, operated, label)

@@ -161,7 +161,7 @@ def _unserved(m: pyo.ConcreteModel, d: Data) -> None:
     )
     m.yearly_load_per_it = pyo.Param(
         list(d.sites),
-        initialize={s: sum(d.weight_hours[t] * m.load_per_it[s, t] for t in d.steps) for s in d.sites},
+        initialize={s: d.yearly(m.load_per_it.series[s,]) for s in d.sites},
         doc="MWh a year per MW of energised IT",
     )
     m.unserved_within_load = constrain(

@@ -128,6 +128,10 @@ class Data:
     def weight_hours(self) -> dict[int, float]:
         return _by_step(self.grid.steps["weight_hours"].to_numpy(float))
 
+    def yearly(self, by_step: np.ndarray) -> float:
+        """Sum over the hours of a year of what is given by step."""
+        return float(self.grid.steps["weight_hours"].to_numpy(float) @ by_step)
+
     @cached_property
     def next_step(self) -> dict[int, int]:
         return {t: int(n) for t, n in zip(self.steps, self.grid.steps["next_step"], strict=True)}
@@ -404,9 +408,8 @@ class Data:
     def stack_total(self, zone: str, year: int, column: str) -> float:
         """Yearly sum over a stack's output for local load alone of a per-MWh column (cost or emissions)."""
         output = self.merit_order(zone, year)
-        weights = np.array([self.weight_hours[t] for t in self.steps])
         rows = {row.block: row for row in self.instance.supply_blocks if row.zone == zone}
-        return sum(float(getattr(rows[b], column)) * float(weights @ mw) for b, mw in output.items())
+        return sum(float(getattr(rows[b], column)) * self.yearly(mw) for b, mw in output.items())
 
     def stack_emissions_without_project(self, zone: str, year: int) -> float:
         return self.stack_total(zone, year, "co2_t_per_mwh")

@@ -184,7 +184,7 @@ def _production_credit(m: pyo.ConcreteModel, d: Data) -> None:
     money = d.instance.manifest.finance
     eligible = {i: _eligible_vintages(d, *i) for i in m.GENERATOR_YEARS} if money.tax_view else {}
     rows = {i: found for i, found in eligible.items() if found}
-    yearly = {n: sum(d.weight_hours[t] * m.availability[n, t] for t in d.steps) for n, _ in rows}
+    yearly = {n: d.yearly(m.availability.series[n,]) for n, _ in rows}
     m.CREDITED = pyo.Set(dimen=2, initialize=list(rows))
     m.CREDITED_VINTAGES = pyo.Set(
         m.CREDITED, dimen=2, initialize={(n, y): [(n, v) for v in found] for (n, y), found in rows.items()}

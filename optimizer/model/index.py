@@ -7,7 +7,7 @@ members are found again from a few hundred.
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
 from typing import Any, overload
 
 import numpy as np
@@ -156,6 +156,11 @@ class RowNames(Sequence[tuple[str, Any]]):
         for name, keys in self._blocks:
             for key in keys:
                 yield name, key if len(key) > 1 else key[0]
+
+    def named(self, names: Collection[str]) -> np.ndarray:
+        """Which rows are of constraints of these names."""
+        wanted = np.array([name in names for name, _ in self._blocks], bool)
+        return np.repeat(wanted, np.array([len(keys) for _, keys in self._blocks], int))
 
     @overload
     def __getitem__(self, at: int) -> tuple[str, Any]: ...

@@ -14,6 +14,7 @@ import pyomo.environ as pyo
 from scipy import sparse
 
 from optimizer.model.form import Contradiction
+from optimizer.model.index import RowNames
 from optimizer.model.row_by_row import row_by_row
 from optimizer.model.templates import expand, is_template
 
@@ -53,6 +54,12 @@ class Matrix:
     @property
     def objective(self) -> np.ndarray:
         return np.asarray(self.cost_rows.sum(axis=0)).ravel()
+
+    def rows_named(self, *names: str) -> np.ndarray:
+        """Which rows are of constraints of these names."""
+        if isinstance(self.row_names, RowNames):
+            return self.row_names.named(names)
+        return np.array([name in names for name, _ in self.row_names], bool)
 
     def coefficient_range(self) -> tuple[float, float]:
         """Smallest and largest absolute coefficient of the rows."""

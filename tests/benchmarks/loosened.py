@@ -52,7 +52,7 @@ BUILDS = {"build": ("build_within_total", "build_within_year"), "build_energy": 
 
 def without_rows(matrix: Matrix, names: tuple[str, ...] = TIGHTENING) -> Matrix:
     """Without the constraints of these names."""
-    kept = ~_named(matrix, names)
+    kept = ~matrix.rows_named(*names)
     return replace(
         matrix,
         a=matrix.a.tocsr()[kept].tocsc(),
@@ -66,7 +66,7 @@ def large_big_m(matrix: Matrix) -> Matrix:
     """With every big-M ten times what was derived from data."""
     a, upper = matrix.a.tocoo(), matrix.row_upper.copy()
     for rows, binary in (SWITCHED_ON | SWITCHED_OFF).items():
-        big = np.flatnonzero(_named(matrix, (rows,))[a.row] & np.isin(a.col, _columns(matrix, binary)))
+        big = np.flatnonzero(matrix.rows_named(rows)[a.row] & np.isin(a.col, _columns(matrix, binary)))
         if rows in SWITCHED_OFF:
             upper[a.row[big]] += (TIMES - 1) * a.data[big]
         a.data[big] *= TIMES
@@ -134,10 +134,6 @@ def same(one: Matrix, other: Matrix) -> bool:
     return one.a.shape == other.a.shape and np.array_equal(one.upper, other.upper) and abs(one.a - other.a).nnz == 0
 
 
-def _named(matrix: Matrix, names: tuple[str, ...]) -> np.ndarray:
-    return np.array([name in names for name, _ in matrix.row_names], bool)
-
-
 def _columns(matrix: Matrix, name: str) -> np.ndarray:
     return np.asarray(matrix.names.get(name, []), int)
 
@@ -145,7 +141,7 @@ def _columns(matrix: Matrix, name: str) -> np.ndarray:
 def _within(matrix: Matrix, name: str, rows: tuple[str, ...]) -> np.ndarray:
     """Columns of a name that stand in rows of these names."""
     columns = _columns(matrix, name)
-    return columns[np.diff(matrix.a.tocsr()[_named(matrix, rows)].tocsc()[:, columns].indptr) > 0]
+    return columns[np.diff(matrix.a.tocsr()[matrix.rows_named(*rows)].tocsc()[:, columns].indptr) > 0]
 
 
 def _derived(matrix: Matrix) -> np.ndarray:
@@ -153,7 +149,7 @@ def _derived(matrix: Matrix) -> np.ndarray:
     derived = [_within(matrix, name, rows) for name, rows in DERIVED.items()]
     for name, rows in BUILDS.items():
         allowed = np.full(matrix.a.shape[1], np.inf)
-        named = np.flatnonzero(_named(matrix, rows))
+        named = np.flatnonzero(matrix.rows_named(*rows))
         of_rows = matrix.a.tocsr()[named].tocoo()
         np.minimum.at(allowed, of_rows.col, matrix.row_upper[named[of_rows.row]])
         columns = _columns(matrix, name)
