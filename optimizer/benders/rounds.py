@@ -153,9 +153,9 @@ class _Search:
         return self.interrupt.asked or (left is not None and left <= 0)
 
     def add(self, cuts: Sequence[Cut]) -> None:
-        """Give cuts to the master, and keep them."""
+        """Give cuts to the master, and keep them; how blocks operate at most of them nobody will ask."""
         self.master.add(cuts)
-        self.record.cuts.extend(cuts)
+        self.record.cuts.extend(dataclasses.replace(cut, x=None) for cut in cuts)
 
     def tried(self, state: State, decisions: np.ndarray) -> bool:
         """Could every block operate; the cuts are kept, and the decisions if they are the best so far."""
@@ -276,7 +276,7 @@ def close_relaxation(
     search = _prepared(matrix, blocks, options, interrupt, known, started, progress)
     if _relaxation(search, State()) == np.inf:
         return None
-    return Guide(matrix.keys, known.floors, [dataclasses.replace(cut, x=None) for cut in search.record.cuts])
+    return Guide(matrix.keys, known.floors, search.record.cuts)
 
 
 def _prepared(

@@ -158,6 +158,9 @@ def root(case: Case, seed: int) -> Iterator[Step]:
 
 
 def without_steps(case: Case, seed: int) -> Iterator[Step]:
+    for title, tried in case.loosened.items():
+        if tried.names:  # that tell what is decided
+            yield _closed("loosened, decomposed", title, *timed(lambda tried=tried: decomposed(tried, seed)))
     if case.matrix.a.shape[1] > SOLVED:
         return
     for title, tried in case.loosened.items():
@@ -168,6 +171,11 @@ def without_steps(case: Case, seed: int) -> Iterator[Step]:
         split = tried.a.shape[1] > len(case.first)
         plan = loosened.plan_block_by_block(case.matrix, case.first) if split else case.first
         yield _closed("loosened", title, *timed(lambda tried=tried, plan=plan: branched(tried, {}, seed, plan)))
+
+
+def decomposed(matrix: Matrix, seed: int) -> highs.Answer:
+    options = dataclasses.replace(ONE_THREAD, seed=seed)
+    return benders.search_matrix(matrix, benders.split(matrix), options, highs.Interrupt())
 
 
 def start(case: Case, seed: int) -> Iterator[Step]:
