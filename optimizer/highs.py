@@ -137,6 +137,10 @@ def hand_off_program(program: Program, options: Options, integer: np.ndarray | N
         solver.setOptionValue("threads", options.threads)
     a = program.a
     whole = np.zeros(a.shape[1], np.int32) if integer is None else integer.astype(np.int32)
+    sizes = [
+        len(side) for side in (program.row_lower, program.row_upper, program.cost, program.lower, program.upper, whole)
+    ]
+    assert sizes == [a.shape[0]] * 2 + [a.shape[1]] * 4, sizes  # HiGHS would read on behind the end
     status = solver.passModel(  # the fields of a HighsLp would be filled number by number
         a.shape[1], a.shape[0], a.nnz, int(highspy.MatrixFormat.kColwise), int(highspy.ObjSense.kMinimize),
         program.offset, program.cost, program.lower, program.upper, program.row_lower, program.row_upper,

@@ -88,7 +88,7 @@ def test_both_routes_give_the_same_matrix(case: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("case", ["small, a period of two days", "small, periods on a calendar", "synthetic"])
 def test_every_row_is_a_template(case: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    # Pyomo falls back to building row by row, with a warning, where a rule cannot be made a template
+    # Pyomo falls back to building row by row, with a warning, where the rule of a cost cannot be made a template
     import pyomo.environ as pyo
 
     with caplog.at_level(logging.WARNING, logger="pyomo"):

@@ -76,6 +76,13 @@ def test_cost_and_slope_by_hand() -> None:
     assert above.slope == pytest.approx([0.0, 3.0 - 2.0])
 
 
+def test_bounds_that_the_solver_refused_are_set_the_next_time() -> None:
+    solver = BlockSolver(0, block(program()))
+    solver.cut(np.array([8.0, 1.0]))
+    solver.cut(np.array([4.0, np.nan]))
+    assert solver.cut(np.array([4.0, 1.0])).value == pytest.approx(7.0)
+
+
 def test_bounds_that_cross_forbid_decisions() -> None:
     """x1 is at most 1 besides: y1 - 1 <= 1."""
     given = program()

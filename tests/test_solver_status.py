@@ -342,3 +342,12 @@ def test_names_that_a_spreadsheet_would_run_come_back_unchanged(tmp_path: Path) 
     folder = plan.save(tmp_path / "run")
     assert "\n=1+1" not in (folder / "allocation.csv").read_text()
     assert set(read_plan(folder).allocation["option"]) == {"=1+1", "'quoted"}
+
+
+@pytest.mark.parametrize("short", ["row_lower", "row_upper", "cost", "lower", "upper"])
+def test_a_matrix_and_vectors_of_other_sizes_are_not_handed_off(short: str) -> None:
+    matrix = compile_matrix(build(synthetic(1, 1, 4, 1)))
+    given = highs.Program.of(matrix)
+    wrong = dataclasses.replace(given, **{short: getattr(given, short)[:-1]})
+    with pytest.raises(AssertionError):
+        highs.hand_off_program(wrong, highs.Options())

@@ -10,7 +10,7 @@ from optimizer.model.build import _templates
 from optimizer.model.form import Contradiction, Form
 from optimizer.model.index import Index, Keys, Labels, RowNames
 from optimizer.model.sparse import constrain, hourly, series
-from optimizer.model.templates import expand
+from optimizer.model.templates import expand, is_template
 
 
 def index() -> tuple[Index, Labels]:
@@ -102,4 +102,31 @@ def test_a_member_that_does_not_exist_is_an_error() -> None:
         model.far = pyo.Param(model.STEPS, initialize={0: 7, 1: 7, 2: 7})
         model.astray = constrain(model.UNITS, model.STEPS, rule=lambda m, u, t: m.run[u, m.far[t]] <= 1)
     with pytest.raises(KeyError, match="run"):
+        expand(model)
+
+
+def test_a_member_that_was_looked_at_leaves_the_others_templates() -> None:
+    with _templates(True):
+        model = toy()
+        looked_at = str(model.ring["u", 0].expr)
+    assert "run[u,1]" in looked_at.replace("'", "")
+    assert is_template(model)
+    np.testing.assert_array_equal(expand(model).a.toarray(), expanded().a.toarray())
+
+
+def test_a_rule_that_is_no_template_is_an_error_that_names_it() -> None:
+    with _templates(True):
+        model = toy()
+        with pytest.raises(TypeError, match="'at_random' cannot be made a template"):
+            model.at_random = constrain(
+                model.SITES,
+                rule=lambda m, s: sum([m.run[u, 0] for u in m.UNITS_AT[s]]) <= 1,
+            )
+
+
+def test_rows_of_both_kinds_are_an_error_that_names_one() -> None:
+    with _templates(True):
+        model = toy()
+    model.plain = pyo.Constraint(model.SITES, rule=lambda m, s: m.spare[s] <= 1)
+    with pytest.raises(TypeError, match="'plain' is built row by row"):
         expand(model)

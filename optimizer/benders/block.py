@@ -221,9 +221,10 @@ class BlockSolver:
 
     def _set_bounds(self, lower: np.ndarray, upper: np.ndarray) -> None:
         """Of all columns; HiGHS takes as long for one that stays as for one that moves."""
-        moved = np.flatnonzero((lower != self._bounds[0]) | (upper != self._bounds[1])).astype(np.int32)
-        self._solver.changeColsBounds(len(moved), moved, lower[moved], upper[moved])
-        self._bounds = lower, upper
+        had, self._bounds = self._bounds, (np.full(len(lower), np.nan), upper)  # nothing is known until HiGHS has them
+        moved = np.flatnonzero((lower != had[0]) | (upper != had[1])).astype(np.int32)
+        if self._solver.changeColsBounds(len(moved), moved, lower[moved], upper[moved]) == highspy.HighsStatus.kOk:
+            self._bounds = lower, upper
 
     def _proof(self, at: np.ndarray, bounds: Bounds) -> Cut | None:
         """The cut that bounds which cross give, or the solver's own proof; None if it proves too little.

@@ -10,7 +10,7 @@ from weakref import ref
 import numpy as np
 import pyomo.environ as pyo
 from pyomo.core.base import constraint
-from pyomo.core.expr.template_expr import templatize_constraint
+from pyomo.core.expr.template_expr import TemplateExpressionError, templatize_constraint
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -63,10 +63,10 @@ def series(*index: Any, values: Mapping[Any, np.ndarray], doc: str = "") -> pyo.
 
 def constrain(*index: pyo.Set, rule: Callable[..., object], doc: str = "") -> pyo.Constraint:
     """An indexed constraint; without a rule where an index set is empty, as Pyomo cannot make a template then."""
-    return _Alike(*index, rule=_tolerant(rule) if _filled(index) else None, doc=doc)
+    return Alike(*index, rule=_tolerant(rule) if _filled(index) else None, doc=doc)
 
 
-class _Alike(constraint.IndexedConstraint):  # type: ignore[misc]
+class Alike(constraint.IndexedConstraint):  # type: ignore[misc]
     """A constraint that keeps one member of its template, as all are alike; the others are made when asked for.
 
     Pyomo makes one for every row, which takes longer than all else of building.
@@ -75,14 +75,30 @@ class _Alike(constraint.IndexedConstraint):  # type: ignore[misc]
     _template: object = None
 
     def construct(self, data: object = None) -> None:
+        """Make the template, or all members where templates are off.
+
+        Raises
+        ------
+        TypeError
+            If Pyomo cannot make a template of the rule.
+        """
         if self.is_constructed() or self._rule is None or not constraint.TEMPLATIZE_CONSTRAINTS:
             super().construct(data)
             return
         for members in self._anonymous_sets or ():
             members.construct()
-        self._template = templatize_constraint(self)
+        try:
+            self._template = templatize_constraint(self)
+        except TemplateExpressionError as error:
+            raise TypeError(f"the rule of '{self.name}' cannot be made a template: {error}") from error
         self._constructed = True
         self._getitem_when_not_present(next(iter(self.index_set())))
+
+    def representative(self) -> Any:
+        """A member that has the template; None where there is none."""
+        if self._template is None:
+            return None
+        return constraint.TemplateConstraintData(self._template, ref(self), next(iter(self.index_set())))
 
     def _getitem_when_not_present(self, index: object) -> Any:
         if self._template is None:

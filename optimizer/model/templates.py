@@ -20,6 +20,7 @@ from scipy import sparse
 
 from optimizer.model.form import Contradiction, Form
 from optimizer.model.index import Codes, Index, Keys, Labels, RowNames
+from optimizer.model.sparse import Alike
 
 Number = np.ndarray | float
 
@@ -27,7 +28,13 @@ Number = np.ndarray | float
 def is_template(model: pyo.ConcreteModel) -> bool:
     """Does the model keep its rows as templates."""
     components = model.component_objects((pyo.Constraint, pyo.Objective))
-    return any(hasattr(next(iter(component.values())), "template_expr") for component in components if len(component))
+    return any(hasattr(_representative(component), "template_expr") for component in components if len(component))
+
+
+def _representative(component: pyo.Constraint | pyo.Objective) -> Any:
+    """A member: it has the template, if there is one."""
+    found = component.representative() if isinstance(component, Alike) else None
+    return found or next(iter(component.values()))
 
 
 def expand(model: pyo.ConcreteModel) -> Form:
@@ -211,7 +218,9 @@ class Expander:
 
     def rows(self, component: pyo.Constraint | pyo.Objective) -> Rows:
         """All rows of a component that is kept as a template."""
-        first = next(iter(component.values()))
+        first = _representative(component)
+        if not hasattr(first, "template_expr"):
+            raise TypeError(f"'{component.name}' is built row by row, where others are templates")
         expression, symbols = first.template_expr()
         lower, body, upper = None, expression, None
         if component.ctype is pyo.Constraint:

@@ -1,21 +1,29 @@
-"""The same decomposition with one process and with two, in turn."""
+"""The same decomposition with one worker and with two, in turn: processes of a cluster, and threads of one process."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmarks.pairs import agree, median, run, spread, table
+from benchmarks.pairs import Run, agree, median, run, spread, table
 
 WORKERS = (1, 2)
+KINDS = ("processes", "threads")
 FIGURES = {"elapsed": "elapsed", "processor": "of all processors", "memory_mb": "largest process, MB"}
 
 
-def main(sites: int, grid: Sequence[int], pairs: int) -> list[str]:
+def main(sites: int, grid: Sequence[int], pairs: int, kinds: Sequence[str] = KINDS) -> list[str]:
     """Lines of the section; ``grid`` is years, hours of a period, and periods."""
-    found = [[run("one_synthetic.py", sites, *grid, workers) for workers in WORKERS] for _ in range(pairs)]
+    taken = [
+        {kind: [run("one_synthetic.py", sites, *grid, n, kind) for n in WORKERS] for kind in kinds}
+        for _ in range(pairs)
+    ]  # fmt: skip
+    return [line for kind in kinds for line in _lines(sites, kind, [turn[kind] for turn in taken])]
+
+
+def _lines(sites: int, kind: str, found: list[list[Run]]) -> list[str]:
     whole = [pair for pair in found if all(pair)]
     if not whole:
-        return ["A side did not finish."]
+        return [f"{kind}: a side did not finish.", ""]
     for one, two in whole:
         assert agree(one, two), (one, two)
     rows = [
@@ -25,5 +33,5 @@ def main(sites: int, grid: Sequence[int], pairs: int) -> list[str]:
         ]
         for name, title in FIGURES.items()
     ]  # fmt: skip
-    head = f"{sites} sites, {whole[0][0]['columns']:,} columns, {len(whole)} of {pairs} pairs"
-    return [head, "", *table(["", "1 process", "2 processes", "ratio"], rows)]
+    head = f"{kind}: {sites} sites, {whole[0][0]['columns']:,} columns, {len(whole)} of {len(found)} pairs"
+    return [head, "", *table(["", "1 worker", "2 workers", "ratio"], rows), ""]
