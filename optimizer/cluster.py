@@ -85,7 +85,7 @@ def cluster(workers: int, scheduler: str | Scheduler | None) -> Iterator[Any]:
     with dask.config.set(settings):
         if scheduler is not None and scheduler.address != LOCAL:
             with _client_of(scheduler) as client:
-                _await_a_worker(client, scheduler.address)
+                await_a_worker(client, scheduler.address)
                 yield client
             return
         local = {"n_workers": workers, "threads_per_worker": 1, "processes": True, "host": "127.0.0.1"}
@@ -94,6 +94,22 @@ def cluster(workers: int, scheduler: str | Scheduler | None) -> Iterator[Any]:
             with interrupts_held():
                 made = stack.enter_context(LocalCluster(**local, scheduler_kwargs=no_dashboard, silence_logs=50))
             yield stack.enter_context(Client(made))
+
+
+def await_a_worker(client: Any, address: str) -> None:
+    """See that a cluster has a worker, wherever its scheduler is.
+
+    Raises
+    ------
+    ClusterError
+        If none comes in time.
+    """
+    try:
+        client.wait_for_workers(1, timeout=PATIENCE)
+    except TimeoutError:
+        raise ClusterError(
+            f"the cluster at {address} has had no worker for {PATIENCE} s: start some with 'dask worker {address}'"
+        ) from None
 
 
 @contextlib.contextmanager
@@ -135,15 +151,6 @@ def _end_with_parent() -> None:
     assert parent is not None
     parent.join()
     os._exit(1)
-
-
-def _await_a_worker(client: Any, address: str) -> None:
-    try:
-        client.wait_for_workers(1, timeout=PATIENCE)
-    except TimeoutError:
-        raise ClusterError(
-            f"the cluster at {address} has had no worker for {PATIENCE} s: start some with 'dask worker {address}'"
-        ) from None
 
 
 def _client_of(scheduler: Scheduler) -> Any:

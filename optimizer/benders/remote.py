@@ -19,12 +19,14 @@ import numpy as np
 
 from optimizer.benders.block import BlockError, BlockSolver, Cut, bases_of, begin_from
 from optimizer.benders.parts import BuiltPart, Part
-from optimizer.cluster import instance_at
+from optimizer.cluster import RETRIES, ClusterError, await_a_worker, instance_at
 from optimizer.model.matrix import Matrix, Size
 from optimizer.model.solution import Operation
 
 #: Parts that nobody has asked for in so many seconds are dropped: their search was killed.
 IDLE = 3600.0
+#: Seconds after which it is looked whether there still are workers.
+LOOK = 5.0
 #: Columns of operation that a worker keeps alive if it does not know how much memory it has.
 ALIVE = 1_000_000
 #: Else they may take this part of its memory, at so many bytes a column with what the solver keeps of it.
@@ -151,6 +153,17 @@ def forget(search: str) -> None:
         _drop(search)
 
 
+def _over(future: Any) -> bool:
+    """Is a task over, now or a moment later."""
+    from distributed import wait
+
+    try:
+        wait([future], timeout=LOOK)
+    except TimeoutError:
+        return False
+    return True
+
+
 class Crew:
     """Workers of a cluster and the parts that each has.
 
@@ -169,16 +182,34 @@ class Crew:
         self._shared: dict[str, list[int]] = {}
 
     def ask(self, work: Callable[..., Any], *inputs: Sequence[Any]) -> list[Any]:
-        """What ``work`` finds for each part; ``inputs`` are lists of one entry a part."""
+        """What ``work`` finds for each part; ``inputs`` are lists of one entry a part.
+
+        Raises
+        ------
+        ClusterError
+            If all workers are lost again and again, or none comes in their place.
+        """
+        for _ in range(RETRIES + 1):
+            found = self._found(work, *inputs)
+            if found is not None:
+                return found
+        raise ClusterError(f"all workers of the cluster were lost {RETRIES + 1} times in a row: give them more memory")
+
+    def _found(self, work: Callable[..., Any], *inputs: Sequence[Any]) -> list[Any] | None:
+        """None where all workers were lost: what was meant for them waits for ever, whoever comes in their place."""
+        shares = self._shares()
         under_way = [
             (numbers, self._client.submit(
                 work, [self._jobs[n] for n in numbers], *([values[n] for n in numbers] for values in inputs),
                 workers=[worker], allow_other_workers=True, pure=False,
             ))
-            for worker, numbers in self._shares().items()
+            for worker, numbers in shares.items()
         ]  # fmt: skip
         found: list[Any] = [None] * len(self._jobs)
         for numbers, future in under_way:
+            while not _over(future):
+                if shares.keys().isdisjoint(self._at_hand()):
+                    return None
             for number, one in zip(numbers, future.result(), strict=True):
                 found[number] = one
         return found
@@ -190,7 +221,10 @@ class Crew:
 
     def _shares(self) -> dict[str, list[int]]:
         """Parts of every worker; as before while the workers are the same."""
-        workers = sorted(self._client.scheduler_info(n_workers=-1)["workers"])
+        workers = self._at_hand()
+        if not workers:  # all were lost at once, as where the machine slept: they are begun again
+            await_a_worker(self._client, self._client.scheduler.address)
+            workers = self._at_hand()
         if sorted(self._shared) != workers:
             kept = {worker: self._shared.get(worker, []) for worker in workers}
             placed = {number for numbers in kept.values() for number in numbers}
@@ -202,6 +236,9 @@ class Crew:
                 kept[last].append(number)
             self._shared = kept
         return {worker: numbers for worker, numbers in self._shared.items() if numbers}
+
+    def _at_hand(self) -> list[str]:
+        return sorted(self._client.scheduler_info(n_workers=-1)["workers"])
 
     def dismiss(self) -> None:
         """Let the workers forget the parts."""
