@@ -90,7 +90,7 @@ class Accounts:
             rates = energy_rate(self.data, s, y)
             parts = {
                 "demand_usd": demand[s, y],
-                "energy_usd": float(self.reading.weights @ (rates * self.reading.imports[s, y])),
+                "energy_usd": self.reading.data.yearly(rates * self.reading.imports[s, y]),
                 "fixed_usd": 12 * charge(self.data, s, y, "fixed_usd_per_month") * self.reading.opened[s, y],
                 "contract_usd": contract.get((s, y), 0.0) * MILLION,
             }
@@ -141,13 +141,13 @@ class Accounts:
 
     def rise_payment(self, zone: str, year: int) -> float:
         """What the project's own purchases cost more because of the price rise, US$ a year."""
-        return float(self.reading.weights @ price_change(self.reading, zone, year)[1])
+        return self.reading.data.yearly(price_change(self.reading, zone, year)[1])
 
     def _model_rise_payment(self, zone: str, year: int) -> float:
         slopes = self._payment_slopes(zone)
         parts = self.reading.by_step_cached("rise_part")
         return sum(
-            slope * float(self.reading.weights @ parts[zone, year, j])
+            slope * self.reading.data.yearly(parts[zone, year, j])
             for j, slope in enumerate(slopes)
             if (zone, year, j) in parts
         )
@@ -236,7 +236,7 @@ class Accounts:
             return 0.0
         load = exposed_load(self.data, utility, customer_class, year)
         rise, _ = price_change(self.reading, zone, year)
-        return float(self.reading.weights @ (load * rise))
+        return self.reading.data.yearly(load * rise)
 
     def _market_capacity(self, row: CustomerClass, zone: str, year: int) -> float:
         rise = capacity_rise(self.data, zone, self.capacity_bought.get((zone, year), 0.0))

@@ -59,10 +59,6 @@ class Reading:
         return sum((steps[n, key[1]] for n in names if (n, key[1]) in steps), np.zeros(self.n_steps))
 
     @cached_property
-    def weights(self) -> np.ndarray:
-        return np.array([self.data.weight_hours[t] for t in self.data.steps])
-
-    @cached_property
     def output(self) -> Steps:
         return self.by_step("output")
 
@@ -327,7 +323,7 @@ def _step_table(reading: Reading, name: str, blocks: list[Block]) -> pd.DataFram
 
 def _operation(reading: Reading) -> pd.DataFrame:
     blocks: list[Block] = [
-        ({"site": s, "year": y}, {"weight_hours": reading.weights, **steps})
+        ({"site": s, "year": y}, {"weight_hours": reading.data.weights, **steps})
         for (s, y), steps in reading.site_steps.items()
     ]
     return _step_table(reading, "operation", blocks)
@@ -346,7 +342,7 @@ def _sites(reading: Reading) -> pd.DataFrame:
                 "it_mw": it_mw,
                 "peak_load_mw": reading.data.peak_load_per_it[s] * it_mw,
                 "poi_mw": reading.poi_mw(s, y),
-                **{f"{c}_mwh": float(reading.weights @ steps[f"{c}_mw"]) for c in energy},
+                **{f"{c}_mwh": reading.data.yearly(steps[f"{c}_mw"]) for c in energy},
             }
         )
     return table("sites", rows)
@@ -545,21 +541,21 @@ def _emissions(reading: Reading) -> pd.DataFrame:
     resources: dict[tuple[str, int], float] = {}
     for (name, year), output in reading.output.items():
         resource = data.resources[str(name)]
-        tonnes = data.co2_per_mwh(resource) * float(reading.weights @ output)
+        tonnes = data.co2_per_mwh(resource) * reading.data.yearly(output)
         resources[resource.place, int(str(year))] = resources.get((resource.place, int(str(year))), 0.0) + tonnes
     for (place, year), tonnes in resources.items():
         add(place, year, "resource", tonnes)
     for (s, y), mw in reading.imports.items():
         zone = data.zones[data.sites[str(s)].zone]
         if zone.supply == "price":
-            add(str(s), int(str(y)), "grid", zone.grid_co2_t_per_mwh * float(reading.weights @ mw))
+            add(str(s), int(str(y)), "grid", zone.grid_co2_t_per_mwh * reading.data.yearly(mw))
     corridors = {c.corridor: c for c in data.instance.corridors}
     for (c, y), mw in reading.forward.items():
         factor, back = (
             data.corridor_emissions(corridors[str(c)]),
             data.corridor_emissions(corridors[str(c)], reverse=True),
         )
-        add(str(c), int(str(y)), "grid", float(reading.weights @ (factor * mw + back * reading.backward[c, y])))
+        add(str(c), int(str(y)), "grid", reading.data.yearly(factor * mw + back * reading.backward[c, y]))
     for (z, y), tonnes in _stack_emissions(reading).items():
         add(z, y, "supply", tonnes)
     return table("emissions", rows)
@@ -572,7 +568,7 @@ def _stack_emissions(reading: Reading) -> dict[tuple[str, int], float]:
     for (z, b, y), mw in reading.by_step_cached("supply").items():
         key = (str(z), int(str(y)))
         totals.setdefault(key, -data.stack_emissions_without_project(*key))
-        totals[key] += factors[str(z), str(b)] * float(reading.weights @ mw)
+        totals[key] += factors[str(z), str(b)] * reading.data.yearly(mw)
     return totals
 
 

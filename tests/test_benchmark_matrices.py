@@ -51,10 +51,6 @@ def solved(matrix: Matrix) -> highs.Answer:
     return answer
 
 
-def rows(matrix: Matrix, name: str) -> np.ndarray:
-    return np.flatnonzero([row == name for row, _ in matrix.row_names])
-
-
 def test_steps_speak_of_names_that_the_matrix_has(matrix: Matrix) -> None:
     switched = loosened.SWITCHED_ON | loosened.SWITCHED_OFF
     bounded = loosened.DERIVED | loosened.BUILDS
@@ -74,7 +70,7 @@ def test_big_m_alone_is_larger(matrix: Matrix) -> None:
     switched = loosened.SWITCHED_ON | loosened.SWITCHED_OFF
     other = loosened.large_big_m(matrix)
     for name, binary in switched.items():
-        part = np.ix_(rows(matrix, name), matrix.names[binary])
+        part = np.ix_(matrix.rows_named(name), matrix.names[binary])
         before, after = matrix.a.tocsr()[part].toarray(), other.a.tocsr()[part].toarray()
         assert np.abs(before).sum() > 0, name
         np.testing.assert_allclose(after, 10 * before, err_msg=name)

@@ -125,12 +125,17 @@ class Data:
         return _by_step(self.grid.steps["duration_hours"].to_numpy(float))
 
     @cached_property
+    def weights(self) -> np.ndarray:
+        """Hours of the year that each step stands for."""
+        return self.grid.steps["weight_hours"].to_numpy(float)
+
+    @cached_property
     def weight_hours(self) -> dict[int, float]:
-        return _by_step(self.grid.steps["weight_hours"].to_numpy(float))
+        return _by_step(self.weights)
 
     def yearly(self, by_step: np.ndarray) -> float:
         """Sum over the hours of a year of what is given by step."""
-        return float(self.grid.steps["weight_hours"].to_numpy(float) @ by_step)
+        return float(self.weights @ by_step)
 
     @cached_property
     def next_step(self) -> dict[int, int]:

@@ -96,14 +96,15 @@ class Alike(constraint.IndexedConstraint):  # type: ignore[misc]
 
     def representative(self) -> Any:
         """A member that has the template; None where there is none."""
-        if self._template is None:
-            return None
-        return constraint.TemplateConstraintData(self._template, ref(self), next(iter(self.index_set())))
+        return None if self._template is None else self._member(next(iter(self.index_set())))
+
+    def _member(self, index: object) -> Any:
+        return constraint.TemplateConstraintData(self._template, ref(self), index)
 
     def _getitem_when_not_present(self, index: object) -> Any:
         if self._template is None:
             return super()._getitem_when_not_present(index)
-        self._data[index] = constraint.TemplateConstraintData(self._template, ref(self), index)
+        self._data[index] = self._member(index)
         return self._data[index]
 
 

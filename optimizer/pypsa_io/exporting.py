@@ -145,7 +145,7 @@ def _add_unserved(draft: Draft, site: Site, year: int, load: np.ndarray) -> None
     peak = float(load.max())
     if peak <= 0:
         return
-    weights = d.grid.steps["weight_hours"].to_numpy(float)
+    weights = d.weights
     draft.add_carrier(UNSERVED)
     draft.add(
         "Generator",

@@ -99,8 +99,7 @@ def _rows_to_free(matrix: Matrix, fixed: np.ndarray) -> np.ndarray:
     for name in CAPACITIES:
         unknown[matrix.names.get(name, np.zeros(0, int))] = False
     rows = np.asarray(abs(matrix.a) @ unknown.astype(float)) == 0
-    names = np.array([name for name, _ in matrix.row_names])
-    freed: np.ndarray = (rows & ~np.isin(names, DETERMINING)) | np.isin(names, [*PRICED, *MET_BY_PLAN])
+    freed: np.ndarray = (rows & ~matrix.rows_named(*DETERMINING)) | matrix.rows_named(*PRICED, *MET_BY_PLAN)
     return freed
 
 

@@ -150,8 +150,7 @@ class _Search:
     def _margin(self, space: Space) -> np.ndarray:
         """Limits a little short of that of the cost."""
         upper = space.matrix.row_upper.copy()
-        rows = [at for at, name in enumerate(space.matrix.row_names) if name[0] == NEAR]
-        upper[rows] -= MARGIN * (above(self.least, self.within) - self.least)
+        upper[space.matrix.rows_named(NEAR)] -= MARGIN * (above(self.least, self.within) - self.least)
         return upper
 
     def plan(self, x: np.ndarray) -> tuple[np.ndarray, Plan]:

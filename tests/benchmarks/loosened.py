@@ -50,9 +50,9 @@ DERIVED = {
 BUILDS = {"build": ("build_within_total", "build_within_year"), "build_energy": ("energy_build_within_total",)}
 
 
-def without_rows(matrix: Matrix, names: tuple[str, ...] = TIGHTENING) -> Matrix:
-    """Without the constraints of these names."""
-    kept = ~matrix.rows_named(*names)
+def without_rows(matrix: Matrix) -> Matrix:
+    """Without the rows that only tighten."""
+    kept = ~matrix.rows_named(*TIGHTENING)
     return replace(
         matrix,
         a=matrix.a.tocsr()[kept].tocsc(),

@@ -165,7 +165,8 @@ def root(case: Case, seed: int) -> Iterator[Step]:
 def without_steps(case: Case, seed: int) -> Iterator[Step]:
     for title, tried in case.loosened.items():
         if tried.names:  # that tell what is decided
-            yield _closed("loosened, decomposed", title, *timed(lambda tried=tried: decomposed(tried, seed)))
+            answer = timed(lambda tried=tried: decomposed(tried, benders.split(tried), seed))
+            yield _closed("loosened, decomposed", title, *answer)
     if case.matrix.a.shape[1] > SOLVED:
         return
     for title, tried in case.loosened.items():
@@ -178,9 +179,8 @@ def without_steps(case: Case, seed: int) -> Iterator[Step]:
         yield _closed("loosened", title, *timed(lambda tried=tried, plan=plan: branched(tried, {}, seed, plan)))
 
 
-def decomposed(matrix: Matrix, seed: int) -> highs.Answer:
-    options = dataclasses.replace(ONE_THREAD, seed=seed)
-    return benders.search_matrix(matrix, benders.split(matrix), options, highs.Interrupt())
+def decomposed(matrix: Matrix, parts: benders.Split, seed: int = 0) -> highs.Answer:
+    return benders.search_matrix(matrix, parts, dataclasses.replace(ONE_THREAD, seed=seed), highs.Interrupt())
 
 
 def start(case: Case, seed: int) -> Iterator[Step]:
@@ -191,8 +191,7 @@ def start(case: Case, seed: int) -> Iterator[Step]:
     more = f"; the first plan {gap:.2%} in {seconds:.1f} s"
     yield _closed("start", "from a first plan", whole, seconds + branching, more)
     yield _closed("start", "without", *timed(lambda: branched(matrix, {}, seed)))
-    decomposed = timed(lambda: benders.search_matrix(matrix, case.parts, ONE_THREAD, highs.Interrupt()))
-    yield _closed("start", "decomposed", *decomposed)
+    yield _closed("start", "decomposed", *timed(lambda: decomposed(matrix, case.parts)))
 
 
 def _closed(kind: str, title: str, answer: highs.Answer, seconds: float, more: str = "") -> Step:

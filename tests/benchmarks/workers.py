@@ -11,13 +11,13 @@ KINDS = ("processes", "threads")
 FIGURES = {"elapsed": "elapsed", "processor": "of all processors", "memory_mb": "largest process, MB"}
 
 
-def main(sites: int, grid: Sequence[int], pairs: int, kinds: Sequence[str] = KINDS) -> list[str]:
+def main(sites: int, grid: Sequence[int], pairs: int) -> list[str]:
     """Lines of the section; ``grid`` is years, hours of a period, and periods."""
     taken = [
-        {kind: [run("one_synthetic.py", sites, *grid, n, kind) for n in WORKERS] for kind in kinds}
+        {kind: [run("one_synthetic.py", sites, *grid, n, kind) for n in WORKERS] for kind in KINDS}
         for _ in range(pairs)
     ]  # fmt: skip
-    return [line for kind in kinds for line in _lines(sites, kind, [turn[kind] for turn in taken])]
+    return [line for kind in KINDS for line in _lines(sites, kind, [turn[kind] for turn in taken])]
 
 
 def _lines(sites: int, kind: str, found: list[list[Run]]) -> list[str]:
